@@ -1,0 +1,40 @@
+// Every size, count and time that a peer could otherwise choose: its unit and its default.
+//
+// All limits of the server live here and nowhere else. Code compares against them by subtraction
+// ("is n more than what is left?"), never by adding to a length that a peer declared.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sockeye::ws {
+
+struct Limits {
+  // HTTP heads (RFC 9112 §3: a server that gets a longer request target answers 414;
+  // RFC 6585 §5: 431 for fields).
+  std::size_t request_line_bytes = 8 * 1024;
+  std::size_t head_bytes = 16 * 1024;  // request line, all fields, and the empty line
+  std::size_t head_fields = 100;
+  std::size_t request_body_bytes = 64 * 1024;  // plain HTTP requests; more is answered with 413
+
+  // Messages (RFC 6455 §10.4: implementations limit frame and message size).
+  std::uint64_t message_bytes = 16 * 1024 * 1024;
+  std::uint32_t message_fragments = 131'072;
+
+  // What may wait in memory for one peer that does not read.
+  std::size_t buffered_bytes = 32 * 1024 * 1024;
+
+  std::uint32_t connections = 100'000;
+
+  // Times. 0 turns a timer off.
+  std::uint32_t head_timeout_ms = 10'000;        // from accept to the end of a request head, in all
+  std::uint32_t keep_alive_timeout_ms = 30'000;  // between two plain HTTP requests
+  std::uint32_t ping_interval_ms = 30'000;       // silence after which a Ping is sent
+  std::uint32_t idle_timeout_ms = 120'000;       // silence after which the peer counts as gone
+  std::uint32_t close_timeout_ms = 5'000;        // for the peer's half of the closing handshake
+  std::uint32_t connect_timeout_ms = 10'000;     // a client's: TCP and the handshake, in all
+};
+
+}  // namespace sockeye::ws
