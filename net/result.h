@@ -32,6 +32,7 @@ class [[nodiscard]] Result {
     assert(value_);
     return *value_;
   }
+  T&& take() { return std::move(**this); }
   T* operator->() { return &**this; }
   const T* operator->() const { return &**this; }
 
@@ -54,7 +55,7 @@ class [[nodiscard]] Result<void, E> {
   Result(E error) : error_(std::move(error)) {}
 
   explicit operator bool() const { return !error_.has_value(); }
-  void operator*() const { assert(!error_); }
+  void take() const { assert(!error_); }
   const E& error() const {
     assert(error_);
     return *error_;
@@ -72,5 +73,5 @@ class [[nodiscard]] Result<void, E> {
   ({                                              \
     auto try_result = (expression);               \
     if (!try_result) return try_result.error();   \
-    std::move(*try_result);                       \
+    try_result.take();                            \
   })

@@ -1,0 +1,227 @@
+# Sockeye's build: GNU make, and g++ or clang++. `make help` lists what can be made.
+#
+# Everything goes to build/. What a target needs beyond the compiler (doctest, clang, ...) it gets
+# from the distribution by test/support/need, which installs when it may and else says how.
+#
+#   make CXX=clang++ BUILD=build/clang        another compiler, in a folder of its own
+#   make SANITIZE=thread BUILD=build/thread   with asserts and a sanitizer
+#   make V=1                                  shows the commands
+#
+# SPDX-License-Identifier: MIT
+
+BUILD    ?= build
+SANITIZE ?=
+CXXFLAGS ?= $(if $(SANITIZE),-O1,-O2) -g
+
+# All cores. (A -j on the command line wins; a make under another make shares its jobs.)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# ------------------------------------------------------------------------------------------ sources
+
+LIBRARY_SOURCES := $(filter-out net/runtime.cc,$(wildcard crypto/*.cc net/*.cc ws/*.cc ws/*/*.cc))
+APP_SOURCES     := $(wildcard app/*.cc) app/page/embed.S
+TEST_SOURCES    := $(wildcard test/*/*_test.cc test/*/*/*_test.cc)
+FUZZERS         := $(patsubst test/fuzz/%_fuzz.cc,%,$(wildcard test/fuzz/*_fuzz.cc))
+PAGE            := $(addprefix app/page/,index.html page.css page.js)
+FORMATTED       := $(wildcard $(foreach folder,crypto net ws app test,\
+                     $(folder)/*.h $(folder)/*.cc $(folder)/*/*.h $(folder)/*/*.cc \
+                     $(folder)/*/*/*.h $(folder)/*/*/*.cc))
+
+objects = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
+
+LIBRARY_OBJECTS := $(call objects,$(LIBRARY_SOURCES))
+APP_OBJECTS     := $(call objects,$(APP_SOURCES))
+TEST_OBJECTS    := $(call objects,$(TEST_SOURCES))
+PROBE_OBJECTS   := $(call objects,test/net/runtime_probe.cc test/net/runtime_forbidden.cc)
+FUZZ_OBJECTS    := $(FUZZERS:%=$(BUILD)/obj/test/fuzz/%_fuzz.o)
+
+# -------------------------------------------------------------------------------------------- flags
+
+# No exceptions, no RTTI: errors are values, and nothing of libstdc++ is linked. Tests throw.
+LANGUAGE := -std=c++20 -fno-exceptions -fno-rtti
+WARNINGS := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Werror
+
+ifdef SANITIZE
+# Looks for our bugs: asserts, sanitizers, and the usual libstdc++, which they know.
+SANITIZER := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+CHECKS    := -D_GLIBCXX_ASSERTIONS $(SANITIZER) -fno-omit-frame-pointer
+else
+# What ships. _GLIBCXX_ASSERTIONS keeps the bounds checks of span, string_view and vector: one
+# compare that predicts well, and an index gone wrong stops the program in place of reading on.
+# Kernels work on pointers and don't pay for it. Our own asserts are for the sanitized builds.
+CHECKS    := -D_GLIBCXX_ASSERTIONS -D_FORTIFY_SOURCE=2 -fstack-protector-strong -DNDEBUG
+LIBC_ONLY := -nodefaultlibs -Wl,--gc-sections -Wl,-z,relro,-z,now
+LIBS      := -lc -lgcc
+RUNTIME   := $(BUILD)/obj/net/runtime.o
+endif
+
+# Position-independent, so that the loader can put the program where nobody expects it. Functions
+# get sections of their own: the linker drops those that a program doesn't use.
+FIXED     = $(LANGUAGE) $(WARNINGS) $(CHECKS) -fPIE -ffunction-sections -fdata-sections
+COMPILE   = $(CXX) $(FIXED) $(CXXFLAGS) -I. -MMD -MP $(CPPFLAGS)
+LINK      = $(CXX) $(CXXFLAGS) -pie $(SANITIZER) $(LDFLAGS)
+PROGRAM   = $(LINK) $(LIBC_ONLY)
+
+$(BUILD)/obj/test/%: LANGUAGE := -std=c++20 -fno-rtti
+$(PROBE_OBJECTS):    LANGUAGE := -std=c++20 -fno-exceptions -fno-rtti
+
+# Every recipe says in a word what it does, or with V=1 how.
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$@';)
+
+# ------------------------------------------------------------------------------- programs, library
+
+.PHONY: all run
+## all: the program build/sockeye and the library build/libsockeye.a
+all: $(BUILD)/sockeye $(BUILD)/libsockeye.a
+
+## run: starts the echo server on ws://127.0.0.1:9000
+run: $(BUILD)/sockeye
+	@exec $(BUILD)/sockeye echo
+
+$(BUILD)/sockeye: $(APP_OBJECTS) $(BUILD)/libsockeye.a $(RUNTIME)
+	$(call say,link)$(PROGRAM) -o $@ $^ $(LIBS)
+
+$(BUILD)/libsockeye.a: $(LIBRARY_OBJECTS)
+	$(call say,archive)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/obj/%.o: %.cc $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,compile)$(COMPILE) -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.S $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,assemble)$(CXX) -I. -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/app/page/embed.o: $(PAGE)
+
+# Holds the compiler and the flags, and is as old as their last change: then all is compiled anew.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMPILE) | $(PROGRAM)' | cmp -s - $@ || echo '$(COMPILE) | $(PROGRAM)' > $@
+
+-include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(APP_OBJECTS) $(TEST_OBJECTS) $(PROBE_OBJECTS) \
+                            $(FUZZ_OBJECTS) $(RUNTIME))
+
+# -------------------------------------------------------------------------------------------- tests
+
+.PHONY: test e2e
+## test: builds and runs the unit tests (ARGS='--test-case=*UTF-8*' picks some)
+test: $(BUILD)/test/unit
+	@$< $(ARGS)
+
+## e2e: real clients against the program: Node, Python, Chromium
+e2e: $(BUILD)/sockeye $(BUILD)/libsockeye.a
+	@SOCKEYE=$(BUILD)/sockeye test/e2e/run
+
+DOCTEST := /usr/include/doctest/doctest.h
+
+$(DOCTEST):
+	@test/support/need doctest-dev:$(DOCTEST)
+
+# Everything but the program's main function, with libstdc++.
+$(BUILD)/test/unit: $(TEST_OBJECTS) build/doctest_main.o \
+                    $(filter-out %/app/sockeye.o,$(APP_OBJECTS)) $(BUILD)/libsockeye.a
+	@mkdir -p $(@D)
+	$(call say,link)$(LINK) -o $@ $^
+
+$(TEST_OBJECTS): | $(DOCTEST)
+
+# One object for every kind of build. Sanitized and optimised it would take half a minute.
+build/doctest_main.o: test/support/doctest_main.cc | $(DOCTEST)
+	@mkdir -p $(@D)
+	$(call say,compile)$(CXX) -std=c++20 -O0 -fPIE -c -o $@ $<
+
+# ---------------------------------------------------------------------------------------- the gate
+
+.PHONY: gate gate-gcc gate-clang gate-sanitizers libc-only layers format format-fix
+## gate: all that must hold before a change goes in
+gate:
+	+@test/support/count "$(MAKE)" gate-gcc gate-clang gate-sanitizers libc-only fuzz-short layers format
+
+# Each compiler builds everything, has the unit tests pass, and links with libc alone.
+gate-gcc:
+	@$(MAKE) CXX=g++ all test
+gate-clang:
+	@test/support/need clang:clang++
+	@$(MAKE) CXX=clang++ BUILD=build/clang all test libc-only
+
+gate-sanitizers:
+	@$(MAKE) BUILD=build/debug SANITIZE=address,undefined all test
+
+## debug: build/debug/sockeye, with asserts and sanitizers
+.PHONY: debug
+debug:
+	@$(MAKE) BUILD=build/debug SANITIZE=address,undefined all
+
+## libc-only: nothing but libc is linked, and the run-time stand-in does its part
+libc-only: $(BUILD)/sockeye $(BUILD)/libsockeye.a $(BUILD)/test/runtime_probe $(PROBE_OBJECTS)
+	@test/support/libc_only $(BUILD)/sockeye $(BUILD)/libsockeye.a
+	@test/net/runtime_test $(BUILD)/test/runtime_probe \
+	  "$(PROGRAM) $(BUILD)/obj/test/net/runtime_forbidden.o $(RUNTIME) $(LIBS)"
+
+$(BUILD)/test/runtime_probe: $(BUILD)/obj/test/net/runtime_probe.o $(RUNTIME)
+	@mkdir -p $(@D)
+	$(call say,link)$(PROGRAM) -o $@ $^ $(LIBS)
+
+## layers: every file includes only from its own floor and those below
+layers:
+	@test/support/layers_test
+	@test/support/layers
+
+## format: the sources are formatted as .clang-format says (format-fix formats them)
+CLANG_FORMAT := clang-format-14
+format:
+	@test/support/need $(CLANG_FORMAT):$(CLANG_FORMAT)
+	@$(CLANG_FORMAT) --style=file --dry-run -Werror $(FORMATTED) && echo 'format: as it should be'
+format-fix:
+	@test/support/need $(CLANG_FORMAT):$(CLANG_FORMAT)
+	@$(CLANG_FORMAT) --style=file -i $(FORMATTED)
+
+# ------------------------------------------------------------------------------------------ fuzzing
+
+# test/fuzz/NAME_fuzz.cc starts from the files in test/fuzz/corpus/NAME. What it discovers goes to
+# build/fuzz/corpus/NAME, and an input that breaks something to build/fuzz/NAME-crash-...
+.PHONY: fuzz fuzz-short fuzz-all
+## fuzz: ten minutes for each of test/fuzz (FUZZ_SECONDS changes that)
+FUZZ_SECONDS = 600
+FUZZ_BUILD = $(MAKE) CXX=clang++ BUILD=build/fuzz SANITIZE=fuzzer-no-link,address,undefined
+CLANG_FUZZER = libclang-rt-14-dev:/usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a
+fuzz:
+	@test/support/need clang:clang++ '$(CLANG_FUZZER)'
+	+@$(FUZZ_BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz-all
+
+## fuzz-short: a few seconds for each
+fuzz-short: FUZZ_SECONDS = 10
+fuzz-short: fuzz
+
+fuzz-all: $(FUZZERS:%=fuzz-one-%)
+	@[ -n '$(FUZZERS)' ] || { echo 'fuzz: there is no test/fuzz/*_fuzz.cc' >&2; exit 1; }
+
+$(FUZZERS:%=fuzz-one-%): fuzz-one-%: $(BUILD)/%_fuzz
+	@mkdir -p $(BUILD)/corpus/$*
+	@echo '  fuzz     $*, $(FUZZ_SECONDS) s'
+	@$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 \
+	  -artifact_prefix=$(BUILD)/$*- $(BUILD)/corpus/$* $(wildcard test/fuzz/corpus/$*) \
+	  > $(BUILD)/$*.log 2>&1 || { cat $(BUILD)/$*.log; exit 1; }
+	@tail -n 1 $(BUILD)/$*.log
+
+$(FUZZERS:%=$(BUILD)/%_fuzz): $(BUILD)/%_fuzz: $(BUILD)/obj/test/fuzz/%_fuzz.o $(BUILD)/libsockeye.a
+	$(call say,link)$(LINK) -fsanitize=fuzzer -o $@ $^
+
+# ------------------------------------------------------------------------------------------- others
+
+.PHONY: clean help FORCE
+## clean: removes build/
+clean:
+	rm -rf build
+
+## help: this list
+help:
+	@sed -n 's/^## \([a-z0-9-]*\): /\1\t/p' Makefile | sort | \
+	  while IFS='	' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+FORCE:
+.DELETE_ON_ERROR:

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+#include "net/listener.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "net/log.h"
+
+namespace sockeye::net {
+
+namespace {
+
+// How many connections one turn accepts at most: those that are open want their turns, too.
+constexpr int accepts_per_turn = 64;
+
+// How long the backlog is left alone when there are no descriptors or no memory.
+constexpr std::uint64_t pause_ms = 100;
+
+bool set_option(int fd, int level, int name, int value) {
+  return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+Error cannot_listen(const Address& address) {
+  return system_error("cannot listen on " + address.text());
+}
+
+// The reserve is any descriptor; an event descriptor needs no file system.
+Fd open_reserve() {
+  return Fd(::eventfd(0, EFD_CLOEXEC));
+}
+
+// Whether a Unix socket's file is left over from a server that is gone: it is a socket, and
+// connecting to it is refused.
+bool is_stale(const Address& address) {
+  struct stat status;
+  if (::lstat(address.path(), &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
+  const Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return probe && ::connect(probe.get(), address.data(), address.size()) != 0 &&
+         errno == ECONNREFUSED;
+}
+
+Address local_address(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size);
+  return Address::from(reinterpret_cast<sockaddr*>(&storage), size);
+}
+
+}  // namespace
+
+Result<void, Error> Listener::open(const Address& address, Sharing sharing, int shared) {
+  if (address.kind() == Address::Kind::inherited) {
+    TRY(adopt(address.descriptor(), address));
+  } else if (shared >= 0) {
+    TRY(adopt(shared, address));
+  } else {
+    TRY(bind(address, sharing));
+  }
+  reserve_ = open_reserve();
+  const bool watched = sharing == Sharing::by_socket ? loop_.watch_shared(fd_.get(), *this)
+                                                     : loop_.watch(fd_.get(), *this);
+  if (!watched) {
+    Error error = cannot_listen(address);
+    close();
+    return error;
+  }
+  return {};
+}
+
+Result<void, Error> Listener::bind(const Address& address, Sharing sharing) {
+  Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd && errno == EAFNOSUPPORT && address.kind() == Address::Kind::any &&
+      address.family() == AF_INET6) {
+    return bind(address.without_ipv6(), sharing);
+  }
+  if (!fd) return cannot_listen(address);
+
+  if (address.kind() == Address::Kind::ip || address.kind() == Address::Kind::any) {
+    // SO_REUSEADDR: a restarted server may take its port back while old connections linger.
+    // TCP_NODELAY: accepted sockets inherit it, which saves a call for each. Our writes are whole
+    // already; holding small ones back would only delay them.
+    if (!set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1) ||
+        !set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1)) {
+      return cannot_listen(address);
+    }
+    if (sharing == Sharing::by_port && !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1)) {
+      return cannot_listen(address);
+    }
+    if (address.family() == AF_INET6) {
+      const int v6_only = address.kind() == Address::Kind::any ? 0 : 1;
+      if (!set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, v6_only)) return cannot_listen(address);
+    }
+  }
+
+  if (address.kind() == Address::Kind::path && is_stale(address)) ::unlink(address.path());
+  if (::bind(fd.get(), address.data(), address.size()) != 0) {
+    if (errno == EADDRNOTAVAIL && address.kind() == Address::Kind::any &&
+        address.family() == AF_INET6) {
+      return bind(address.without_ipv6(), sharing);  // IPv6 is compiled in and switched off
+    }
+    return cannot_listen(address);
+  }
+  made_file_ = address.kind() == Address::Kind::path;
+  fd_ = std::move(fd);
+  if (::listen(fd_.get(), SOMAXCONN) != 0) {
+    Error error = cannot_listen(address);
+    close();
+    return error;
+  }
+  const bool has_port = address.port() != 0 || address.family() == AF_UNIX;
+  address_ = has_port ? address : local_address(fd_.get());
+  return {};
+}
+
+// Takes a duplicate of a socket that listens already.
+Result<void, Error> Listener::adopt(int descriptor, const Address& address) {
+  int listening = 0;
+  socklen_t size = sizeof listening;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0) {
+    return cannot_listen(address);
+  }
+  if (listening == 0) {
+    return Error{"cannot listen on " + address.text() + ": it is not a listening socket", EINVAL};
+  }
+  Fd fd(::fcntl(descriptor, F_DUPFD_CLOEXEC, 3));
+  if (!fd) return cannot_listen(address);
+  const int flags = ::fcntl(fd.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    return cannot_listen(address);
+  }
+  address_ = local_address(fd.get());
+  if (address_.family() != AF_UNIX && !set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1)) {
+    return cannot_listen(address);
+  }
+  fd_ = std::move(fd);
+  return {};
+}
+
+void Listener::close() {
+  loop_.timers().disarm(*this);
+  loop_.forget(*this);
+  if (!fd_) return;
+  // A duplicate that another thread or process holds would keep the registration alive.
+  loop_.unwatch(fd_.get());
+  fd_.reset();
+  reserve_.reset();
+  if (made_file_) ::unlink(address_.path());
+  made_file_ = false;
+}
+
+void Listener::on_events(std::uint32_t) {
+  if (fd_) accept_some();
+}
+
+void Listener::on_agenda() {
+  accept_some();
+}
+
+void Listener::on_timer(std::uint64_t) {
+  if (!reserve_) reserve_ = open_reserve();
+  accept_some();
+}
+
+void Listener::accept_some() {
+  if (armed()) return;  // pausing
+  for (int i = 0; i < accepts_per_turn; ++i) {
+    Fd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd) {
+      owner_.on_accept(std::move(fd));
+      if (!fd_) return;  // the owner has closed us
+      continue;
+    }
+    switch (errno) {
+      case EAGAIN:
+        return;
+      case EMFILE:
+      case ENFILE:
+      case ENOBUFS:
+      case ENOMEM:
+        return out_of_descriptors();
+      default:
+        // EINTR, or a connection that broke before it was accepted (ECONNABORTED; Linux also
+        // passes on the network's errors, see accept(2)): the next one may be fine.
+        continue;
+    }
+  }
+  loop_.schedule(*this);
+}
+
+void Listener::out_of_descriptors() {
+  log(LogLevel::warn, "accepting pauses",
+      {{"listener", address_.text()}, {"reason", std::string_view(std::strerror(errno))}});
+  reserve_.reset();
+  {
+    const Fd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd) owner_.on_turn_away(fd.get());
+  }
+  reserve_ = open_reserve();
+  loop_.timers().arm(*this, loop_.now_ms() + pause_ms);
+}
+
+}  // namespace sockeye::net

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "net/loop.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <cerrno>
+#include <new>
+
+namespace sockeye::net {
+
+namespace {
+
+// How many events one epoll_wait brings at most. More would only make the batch's tail wait for
+// its timers; fewer would cost calls when many connections are busy.
+constexpr int events_per_wait = 256;
+
+constinit MonotonicClock monotonic_clock;
+
+}  // namespace
+
+Loop::Loop() : Loop(monotonic_clock) {}
+
+Loop::Loop(Clock& clock) : clock_(clock), now_ms_(clock.now_ms()), timers_(now_ms_) {}
+
+Loop::~Loop() {
+  assert(cork_.owner == nullptr);
+}
+
+Result<void, Error> Loop::open() {
+  if (cork_.data != nullptr) return {};
+  epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_) return system_error("cannot create an epoll descriptor");
+  wakeup_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wakeup_) return system_error("cannot create an event descriptor");
+  if (!add(wakeup_.get(), mailbox_, EPOLLIN | EPOLLET)) return system_error("epoll_ctl");
+
+  receive_buffer_.reset(new (std::nothrow) std::uint8_t[buffer_bytes]);
+  cork_buffer_.reset(new (std::nothrow) std::uint8_t[buffer_bytes]);
+  if (!receive_buffer_ || !cork_buffer_) return Error{"no memory for the loop's buffers", ENOMEM};
+  cork_.data = cork_buffer_.get();
+  return {};
+}
+
+bool Loop::watch(int fd, Watcher& watcher) {
+  return add(fd, watcher, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+}
+
+bool Loop::watch_shared(int fd, Watcher& watcher) {
+  return add(fd, watcher, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE);
+}
+
+bool Loop::add(int fd, Watcher& watcher, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = &watcher;
+  return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void Loop::unwatch(int fd) {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+void Loop::run() {
+  stopping_ = false;
+  while (!stopping_) turn(-1);
+}
+
+int Loop::wait_ms() const {
+  return agenda_ != nullptr ? 0 : timers_.until_next_ms(now_ms_);
+}
+
+void Loop::turn(int timeout_ms) {
+  thread_ = pthread_self();
+  thread_known_ = true;
+
+  const int until_work_ms = wait_ms();
+  if (timeout_ms < 0 || (until_work_ms >= 0 && until_work_ms < timeout_ms)) {
+    timeout_ms = until_work_ms;
+  }
+
+  epoll_event events[events_per_wait];
+  const int count = ::epoll_wait(epoll_.get(), events, events_per_wait, timeout_ms);
+  now_ms_ = clock_.now_ms();
+  // A failed wait (EINTR, where the embedding program takes signals) is a turn without events.
+  for (int i = 0; i < count; ++i) {
+    static_cast<Watcher*>(events[i].data.ptr)->on_events(events[i].events);
+  }
+  timers_.advance(now_ms_);
+  run_agenda();
+}
+
+void Loop::schedule(Watcher& watcher) {
+  if (watcher.on_agenda_) return;
+  watcher.on_agenda_ = true;
+  watcher.next_on_agenda_ = nullptr;
+  *agenda_end_ = &watcher;
+  agenda_end_ = &watcher.next_on_agenda_;
+}
+
+void Loop::forget(Watcher& watcher) {
+  if (!watcher.on_agenda_) return;
+  watcher.on_agenda_ = false;
+  Watcher** link = &agenda_;
+  while (*link != &watcher) link = &(*link)->next_on_agenda_;
+  *link = watcher.next_on_agenda_;
+  if (agenda_end_ == &watcher.next_on_agenda_) agenda_end_ = link;
+}
+
+void Loop::run_agenda() {
+  // The list is taken off first: what is scheduled from here on waits for the next turn, so that a
+  // stream with much to read can't keep the loop from the others' events.
+  Watcher* watcher = agenda_;
+  agenda_ = nullptr;
+  agenda_end_ = &agenda_;
+  while (watcher != nullptr) {
+    Watcher* next = watcher->next_on_agenda_;
+    watcher->on_agenda_ = false;
+    watcher->on_agenda();  // may destroy the watcher
+    watcher = next;
+  }
+}
+
+void Loop::post(std::function<void()> task) {
+  bool first;
+  {
+    const std::lock_guard lock(posted_mutex_);
+    first = posted_.empty();
+    posted_.push_back(std::move(task));
+  }
+  if (!first) return;  // whoever posted the first has woken the loop
+  const std::uint64_t one = 1;
+  // It can't fail: EAGAIN only at 2^64 - 1 wake-ups outstanding.
+  [[maybe_unused]] const auto written = ::write(wakeup_.get(), &one, sizeof one);
+}
+
+void Loop::run_posted() {
+  // The counter isn't read: each write is a new edge, and the counter never comes near its end.
+  std::vector<std::function<void()>> tasks;
+  {
+    const std::lock_guard lock(posted_mutex_);
+    tasks.swap(posted_);
+  }
+  for (auto& task : tasks) task();
+}
+
+void Loop::assert_in_thread() const {
+  assert(!thread_known_ || pthread_equal(thread_, pthread_self()) != 0);
+}
+
+}  // namespace sockeye::net

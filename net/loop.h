@@ -1,0 +1,159 @@
+// The event loop of one thread: waits with epoll, edge-triggered, and hands each event to the
+// Watcher of its descriptor. One loop serves many descriptors.
+//
+//   one turn:   wait ──▶ events ──▶ timers ──▶ agenda ──▶ next turn
+//               epoll_wait  on_events  on_timer   on_agenda
+//
+// The agenda holds the watchers that asked for more within this turn's events: to flush what was
+// written to them, to go on reading, to be destroyed. Nothing is destroyed before the agenda, so
+// no event of a batch can meet a dead watcher. A watcher put on the agenda while the agenda runs
+// has its turn in the next one, which then doesn't wait.
+//
+// Everything but post() belongs to the thread that calls run() or turn(); debug builds assert it.
+// Next on the reading tour: net/stream.h.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "net/bytes.h"
+#include "net/clock.h"
+#include "net/error.h"
+#include "net/fd.h"
+#include "net/pool.h"
+#include "net/result.h"
+#include "net/timers.h"
+
+namespace sockeye::net {
+
+class Stream;
+
+// Something that epoll watches, or that wants a place on the agenda. It must live until its last
+// place on the agenda has passed: a watcher with a descriptor is destroyed in on_agenda().
+class Watcher {
+ public:
+  // `events`: what epoll reported (EPOLLIN, EPOLLOUT, …).
+  virtual void on_events(std::uint32_t events) = 0;
+  // Its turn on the agenda, once per Loop::schedule. It may destroy itself here.
+  virtual void on_agenda() {}
+
+ protected:
+  Watcher() = default;
+  ~Watcher() = default;  // never destroyed through this base
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+ private:
+  friend class Loop;
+  Watcher* next_on_agenda_ = nullptr;
+  bool on_agenda_ = false;
+};
+
+class Loop {
+ public:
+  Loop();  // on the monotonic clock
+  explicit Loop(Clock& clock);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Takes what the loop needs from the system: an epoll and an event descriptor, and its buffers.
+  // To be called before anything else; a loop that is open stays as it is.
+  Result<void, Error> open();
+
+  // Watches `fd` for everything, edge-triggered, until it is closed: the one epoll_ctl call in the
+  // life of a connection. False with errno set when the system refuses.
+  bool watch(int fd, Watcher& watcher);
+
+  // The same for a listening socket that several loops share: one of them wakes for a connection.
+  bool watch_shared(int fd, Watcher& watcher);
+
+  // Stops watching a descriptor that stays open, or that another process holds as well.
+  void unwatch(int fd);
+
+  // Runs turns until stop().
+  void run();
+  void stop() { stopping_ = true; }
+
+  // One turn; waits for at most `timeout_ms` (-1: until something happens). For those who have an
+  // event loop of their own: poll descriptor() for reading, for at most wait_ms(), call turn(0).
+  void turn(int timeout_ms);
+  int descriptor() const { return epoll_.get(); }
+  int wait_ms() const;
+
+  // Gives `watcher` a turn on the agenda, one however often it is asked for.
+  void schedule(Watcher& watcher);
+  // Takes that turn back: for watchers that end outside a turn, together with their owner.
+  void forget(Watcher& watcher);
+
+  // Runs `task` in the loop's thread, soon. The one call that any thread may make. What was posted
+  // before the loop is destroyed but not run by then is dropped.
+  void post(std::function<void()> task);
+
+  // Milliseconds on the monotonic clock, read once per turn.
+  std::uint64_t now_ms() const { return now_ms_; }
+  Timers& timers() { return timers_; }
+  Pool& pool() { return pool_; }
+
+  // The one buffer that all streams of the loop receive into. Its contents hold until the callback
+  // they were handed to returns.
+  MutableBytes receive_buffer() { return {receive_buffer_.get(), buffer_bytes}; }
+
+  // The cork: the one buffer in which a stream collects what is written to it while its own events
+  // are handled, so that one send puts everything out. See Stream.
+  struct Cork {
+    Stream* owner = nullptr;
+    std::uint8_t* data = nullptr;
+    std::size_t size = 0;
+  };
+  Cork& cork() { return cork_; }
+
+  void assert_in_thread() const;
+
+  // Size of the receive buffer and of the cork. Large enough that a message of 64 KiB mostly
+  // comes whole, small enough to stay in a core's second-level cache.
+  static constexpr std::size_t buffer_bytes = 256 * 1024;
+
+ private:
+  class Mailbox final : public Watcher {
+   public:
+    explicit Mailbox(Loop& loop) : loop_(loop) {}
+    void on_events(std::uint32_t) override { loop_.run_posted(); }
+
+   private:
+    Loop& loop_;
+  };
+
+  bool add(int fd, Watcher& watcher, std::uint32_t events);
+  void run_posted();
+  void run_agenda();
+
+  Clock& clock_;
+  std::uint64_t now_ms_;
+  Timers timers_;
+  Pool pool_;
+  Fd epoll_;
+  Fd wakeup_;
+  std::unique_ptr<std::uint8_t[]> receive_buffer_;
+  std::unique_ptr<std::uint8_t[]> cork_buffer_;
+  Cork cork_;
+  Watcher* agenda_ = nullptr;
+  Watcher** agenda_end_ = &agenda_;
+  bool stopping_ = false;
+  pthread_t thread_{};
+  bool thread_known_ = false;
+
+  Mailbox mailbox_{*this};
+  std::mutex posted_mutex_;
+  std::vector<std::function<void()>> posted_;  // guarded by posted_mutex_
+};
+
+}  // namespace sockeye::net

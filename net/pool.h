@@ -1,0 +1,55 @@
+// Memory for what comes and goes with traffic: output chunks, messages being assembled, heads.
+//
+// One pool serves one loop, so it needs no lock. Blocks come in powers of two; a released block is
+// kept for the next one of its class, up to kept_limit_bytes in all, so that steady traffic asks
+// the system for nothing (musl's malloc is slow, and much slower under two threads).
+// An allocation may fail; every caller must live with that. Part of the floor.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+
+namespace sockeye {
+
+class Pool {
+ public:
+  // `kept_limit_bytes`: how much released memory is held back from the system, at most.
+  explicit Pool(std::size_t kept_limit_bytes = 4 * 1024 * 1024)
+      : kept_limit_bytes_(kept_limit_bytes) {}
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // What allocate(size) really hands out, so that callers can use all of it.
+  static constexpr std::size_t block_size(std::size_t size) {
+    return size <= smallest_block ? smallest_block : std::bit_ceil(size);
+  }
+
+  // A block of block_size(size) bytes, aligned for any type; null when there is no memory.
+  // `size` must be at most largest_block. The caller hands it back with release().
+  [[nodiscard]] void* allocate(std::size_t size);
+
+  // Takes back a block that allocate(size) of this pool gave out (null is allowed).
+  void release(void* block, std::size_t size);
+
+  static constexpr std::size_t smallest_block = 64;
+  static constexpr std::size_t largest_block = std::size_t{1} << (sizeof(std::size_t) * 8 - 2);
+
+ private:
+  struct FreeBlock {
+    FreeBlock* next;
+  };
+
+  static std::size_t class_of(std::size_t size) {
+    return static_cast<std::size_t>(std::countr_zero(block_size(size)));
+  }
+
+  std::array<FreeBlock*, sizeof(std::size_t) * 8> free_{};  // by log2 of the block's size
+  std::size_t kept_bytes_ = 0;
+  const std::size_t kept_limit_bytes_;
+};
+
+}  // namespace sockeye

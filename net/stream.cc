@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: MIT
+#include "net/stream.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <new>
+
+namespace sockeye::net {
+
+namespace {
+
+// From this size on, a payload is sent from where it lies: copying 16 KiB costs about as much as
+// the kernel's handling of one more iovec entry, and above it ever more.
+constexpr std::size_t copy_limit_bytes = 16 * 1024;
+
+// Chunks of the queue grow from the first to the second size, so that a small backlog is cheap and
+// a large one takes few chunks.
+constexpr std::size_t smallest_chunk_bytes = 1024;
+constexpr std::size_t largest_chunk_bytes = 64 * 1024;
+
+// How many chunks one sendmsg takes, and how many bytes of backlog one turn sends at most: a fast
+// reader of a long queue must not keep the loop to itself.
+constexpr std::size_t chunks_per_send = 64;
+constexpr std::size_t flush_bytes_per_turn = 1024 * 1024;
+
+}  // namespace
+
+// A piece of the queue: this head, and `capacity` bytes behind it in the same block.
+struct Stream::Chunk {
+  Chunk* next;
+  std::size_t capacity;
+  std::size_t begin;  // the first byte not sent
+  std::size_t end;    // after the last byte written
+
+  std::uint8_t* bytes() { return reinterpret_cast<std::uint8_t*>(this + 1); }
+};
+
+Stream::~Stream() {
+  drop_output();
+  loop_.forget(*this);
+}
+
+bool Stream::start(Fd fd) {
+  if (!loop_.watch(fd.get(), *this)) return false;
+  fd_ = std::move(fd);
+  return true;
+}
+
+// ── Turns ────────────────────────────────────────────────────────────────────────────────────
+
+void Stream::on_events(std::uint32_t events) {
+  if (closed_) return;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = readable_ = true;
+  if ((events & EPOLLIN) != 0) readable_ = true;
+
+  cork();
+  if ((events & EPOLLOUT) != 0 && output_ != nullptr) {
+    output_->awaiting_edge = false;
+    flush_queue();
+  }
+  read();
+  uncork();
+}
+
+void Stream::on_agenda() {
+  if (closed_) return on_released();
+  cork();
+  if (output_ != nullptr && !output_->awaiting_edge) flush_queue();
+  if (!closed_) on_turn();
+  read();
+  uncork();
+}
+
+void Stream::cork() {
+  Loop::Cork& cork = loop_.cork();
+  assert(cork.owner == nullptr && cork.size == 0);
+  cork.owner = this;
+}
+
+void Stream::uncork() {
+  Loop::Cork& cork = loop_.cork();
+  if (cork.size > 0 && !send_or_queue({}, {})) break_off();
+  cork.owner = nullptr;
+  if (closed_) return;
+  if (output_ == nullptr) return output_empty();
+  if (!output_->awaiting_edge) loop_.schedule(*this);
+}
+
+// ── Reading ──────────────────────────────────────────────────────────────────────────────────
+
+void Stream::read() {
+  const auto may_read = [this] { return readable_ && !reading_paused_ && !ended_ && !closed_; };
+  // A read that fills the buffer spends the turn's budget. A short one leaves the stream readable
+  // only when the peer's end is known to follow, which the next read then brings.
+  if (may_read()) receive_once();
+  if (may_read() && hung_up_) receive_once();
+  if (may_read()) loop_.schedule(*this);
+  // A broken stream whose reader is paused would never get to see its end.
+  if (broken_ && reading_paused_ && !ended_ && !closed_) {
+    ended_ = true;
+    on_end(EPIPE);
+  }
+}
+
+void Stream::receive_once() {
+  const MutableBytes direct = direct_space();
+  const MutableBytes shared = loop_.receive_buffer();
+  const std::size_t asked = direct.size() + shared.size();
+  ssize_t received;
+  do {
+    if (direct.empty()) {
+      received = ::recv(fd_.get(), shared.data(), shared.size(), 0);
+    } else {
+      const iovec pieces[] = {{direct.data(), direct.size()}, {shared.data(), shared.size()}};
+      received = ::readv(fd_.get(), pieces, 2);
+    }
+  } while (received < 0 && errno == EINTR);
+
+  if (received > 0) {
+    const auto size = static_cast<std::size_t>(received);
+    readable_ = size == asked || hung_up_;
+    const std::size_t direct_size = std::min(size, direct.size());
+    if (direct_size > 0) on_direct(direct_size);
+    if (size > direct_size && !closed_) on_receive(shared.first(size - direct_size));
+    return;
+  }
+  if (received < 0 && errno == EAGAIN) {
+    readable_ = false;
+    return;
+  }
+  readable_ = false;
+  ended_ = true;
+  on_end(received == 0 ? 0 : errno);
+}
+
+void Stream::read_now() {
+  if (closed_ || ended_) return;
+  readable_ = true;
+  loop_.schedule(*this);
+}
+
+void Stream::resume_reading() {
+  reading_paused_ = false;
+  if (readable_ && !closed_) loop_.schedule(*this);
+}
+
+// ── Writing ──────────────────────────────────────────────────────────────────────────────────
+
+std::size_t Stream::buffered_bytes() const {
+  const std::size_t queued = output_ != nullptr ? output_->bytes : 0;
+  return corked() ? queued + loop_.cork().size : queued;
+}
+
+bool Stream::write(Bytes head, Bytes body) {
+  if (closed_ || broken_) return true;  // there is nobody to send it to
+  if (output_ == nullptr && corked()) {
+    Loop::Cork& cork = loop_.cork();
+    const std::size_t room = Loop::buffer_bytes - cork.size;
+    if (body.size() >= copy_limit_bytes || head.size() > room || body.size() > room - head.size()) {
+      return send_or_queue(head, body);
+    }
+    copy_bytes(copy_bytes(cork.data + cork.size, head), body);
+    cork.size += head.size() + body.size();
+    return true;
+  }
+  if (!queue(head) || !queue(body)) return false;
+  if (!output_->awaiting_edge) loop_.schedule(*this);
+  return true;
+}
+
+bool Stream::write_newest(Bytes bytes) {
+  if (output_ == nullptr || closed_ || broken_) return write(bytes);
+  Chunk* chunk = output_->newest;
+  if (chunk == nullptr || chunk->capacity < bytes.size()) {
+    chunk = add_chunk(bytes.size());
+    if (chunk == nullptr) return false;
+    output_->newest = chunk;
+  }
+  output_->bytes -= chunk->end;
+  copy_bytes(chunk->bytes(), bytes);
+  chunk->end = bytes.size();
+  output_->bytes += chunk->end;
+  return true;
+}
+
+std::uint8_t* Stream::append(std::size_t size) {
+  if (output_ == nullptr && corked()) {
+    Loop::Cork& cork = loop_.cork();
+    if (size > Loop::buffer_bytes - cork.size && !send_or_queue({}, {})) return nullptr;
+    if (output_ == nullptr && size <= Loop::buffer_bytes) {
+      cork.size += size;
+      return cork.data + cork.size - size;
+    }
+  }
+  if (!open_output()) return nullptr;
+  Chunk* chunk = output_->last;
+  if (chunk == nullptr || chunk == output_->newest || chunk->capacity - chunk->end < size) {
+    chunk = add_chunk(std::max(size, smallest_chunk_bytes));
+    if (chunk == nullptr) return nullptr;
+  }
+  chunk->end += size;
+  output_->bytes += size;
+  if (!output_->awaiting_edge) loop_.schedule(*this);
+  return chunk->bytes() + chunk->end - size;
+}
+
+// Sends the cork, `head` and `body` in one call, and queues what the kernel doesn't take. Only on
+// a corked stream without a queue.
+bool Stream::send_or_queue(Bytes head, Bytes body) {
+  Loop::Cork& cork = loop_.cork();
+  const Bytes corked_bytes{cork.data, cork.size};
+  cork.size = 0;
+  if (closed_ || broken_) return true;
+  std::size_t sent = send_now(corked_bytes, head, body);
+  for (const Bytes piece : {corked_bytes, head, body}) {
+    const std::size_t out = std::min(sent, piece.size());
+    sent -= out;
+    if (!queue(piece.subspan(out))) return false;
+  }
+  if (output_ != nullptr) output_->blocked = output_->awaiting_edge = true;
+  return true;
+}
+
+// Hands bytes to the kernel and returns how many it took. A connection that turns out to be broken
+// takes everything: there is nothing left to keep them for.
+std::size_t Stream::send_now(Bytes first, Bytes second, Bytes third) {
+  iovec pieces[3];
+  std::size_t count = 0;
+  std::size_t total = 0;
+  for (const Bytes piece : {first, second, third}) {
+    if (piece.empty()) continue;
+    pieces[count++] = {const_cast<std::uint8_t*>(piece.data()), piece.size()};
+    total += piece.size();
+  }
+  if (count == 0) return 0;
+
+  // MSG_NOSIGNAL: a peer that closed early must not end the process by SIGPIPE.
+  ssize_t sent;
+  do {
+    if (count == 1) {
+      sent = ::send(fd_.get(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = pieces;
+      message.msg_iovlen = count;
+      sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+    }
+  } while (sent < 0 && errno == EINTR);
+  if (sent >= 0) return static_cast<std::size_t>(sent);
+  if (errno == EAGAIN) return 0;
+  break_off();
+  return total;
+}
+
+// ── The queue ────────────────────────────────────────────────────────────────────────────────
+
+bool Stream::open_output() {
+  if (output_ != nullptr) return true;
+  void* memory = loop_.pool().allocate(sizeof(Output));
+  if (memory == nullptr) return false;
+  output_ = new (memory) Output;
+  return true;
+}
+
+Stream::Chunk* Stream::add_chunk(std::size_t capacity) {
+  if (capacity > Pool::largest_block - sizeof(Chunk)) return nullptr;
+  const std::size_t size = Pool::block_size(sizeof(Chunk) + capacity);
+  void* memory = loop_.pool().allocate(size);
+  if (memory == nullptr) return nullptr;
+  auto* chunk = new (memory) Chunk{nullptr, size - sizeof(Chunk), 0, 0};
+  (output_->last != nullptr ? output_->last->next : output_->first) = chunk;
+  output_->last = chunk;
+  return chunk;
+}
+
+bool Stream::queue(Bytes bytes) {
+  if (bytes.empty()) return true;
+  if (!open_output()) return false;
+  while (!bytes.empty()) {
+    Chunk* chunk = output_->last;
+    if (chunk == nullptr || chunk == output_->newest || chunk->end == chunk->capacity) {
+      const std::size_t twice = chunk != nullptr ? 2 * chunk->capacity : 0;
+      const std::size_t wanted = std::max({bytes.size(), twice, smallest_chunk_bytes});
+      chunk = add_chunk(std::min(wanted, largest_chunk_bytes - sizeof(Chunk)));
+      if (chunk == nullptr) return false;
+    }
+    const Bytes piece = bytes.first(std::min(bytes.size(), chunk->capacity - chunk->end));
+    copy_bytes(chunk->bytes() + chunk->end, piece);
+    chunk->end += piece.size();
+    output_->bytes += piece.size();
+    bytes = bytes.subspan(piece.size());
+  }
+  return true;
+}
+
+void Stream::flush_queue() {
+  std::size_t budget = flush_bytes_per_turn;
+  while (output_ != nullptr && output_->bytes > 0) {
+    iovec pieces[chunks_per_send];
+    std::size_t count = 0;
+    std::size_t total = 0;
+    for (Chunk* chunk = output_->first;
+         chunk != nullptr && count < chunks_per_send && total < budget; chunk = chunk->next) {
+      pieces[count++] = {chunk->bytes() + chunk->begin, chunk->end - chunk->begin};
+      total += chunk->end - chunk->begin;
+    }
+    msghdr message{};
+    message.msg_iov = pieces;
+    message.msg_iovlen = count;
+    ssize_t sent;
+    do {
+      sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN) return break_off();
+
+    const std::size_t taken = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+    drop_sent(taken);
+    if (taken > 0) on_progress();
+    if (taken < total) {
+      output_->blocked = output_->awaiting_edge = true;
+      return;
+    }
+    budget -= std::min(budget, taken);
+    if (budget == 0 && output_->bytes > 0) return loop_.schedule(*this);
+  }
+  if (output_ == nullptr) return;
+  const bool was_blocked = output_->blocked;
+  drop_output();
+  if (was_blocked) on_unblocked();
+}
+
+void Stream::drop_sent(std::size_t size) {
+  output_->bytes -= size;
+  while (size > 0) {
+    Chunk* chunk = output_->first;
+    if (chunk == output_->newest) output_->newest = nullptr;
+    const std::size_t part = std::min(size, chunk->end - chunk->begin);
+    chunk->begin += part;
+    size -= part;
+    if (chunk->begin < chunk->end) return;
+    output_->first = chunk->next;
+    if (output_->first == nullptr) output_->last = nullptr;
+    loop_.pool().release(chunk, sizeof(Chunk) + chunk->capacity);
+  }
+}
+
+void Stream::drop_output() {
+  if (output_ == nullptr) return;
+  for (Chunk* chunk = output_->first; chunk != nullptr;) {
+    Chunk* next = chunk->next;
+    loop_.pool().release(chunk, sizeof(Chunk) + chunk->capacity);
+    chunk = next;
+  }
+  loop_.pool().release(output_, sizeof(Output));
+  output_ = nullptr;
+}
+
+// ── The end ──────────────────────────────────────────────────────────────────────────────────
+
+void Stream::finish(Finish how) {
+  if (closed_) return;
+  finish_ = how;
+  if (!corked() && output_ == nullptr) output_empty();
+}
+
+void Stream::output_empty() {
+  switch (finish_) {
+    case Finish::no:
+      return;
+    case Finish::shutdown:
+      finish_ = Finish::no;
+      ::shutdown(fd_.get(), SHUT_WR);
+      return;
+    case Finish::close:
+      return close();
+  }
+}
+
+// A send failed for good. What was to be sent is dropped; reading goes on to the end of what the
+// peer sent, and that end is reported as any other.
+void Stream::break_off() {
+  broken_ = true;
+  hung_up_ = true;
+  drop_output();
+  read_now();
+}
+
+void Stream::close() {
+  if (closed_) return;
+  closed_ = true;
+  if (corked()) loop_.cork().size = 0;
+  drop_output();
+  fd_.reset();
+  loop_.schedule(*this);
+}
+
+}  // namespace sockeye::net

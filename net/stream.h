@@ -1,0 +1,167 @@
+// One connected socket: reading in turns, writing through the cork and a queue.
+//
+// Reading. Edge-triggered epoll tells once that bytes came, so a stream remembers that it is
+// readable until the kernel has no more: at EAGAIN, or at a read shorter than asked for, unless the
+// peer's end was reported too (epoll(7): for streams a short read means drained. It holds because
+// servers take signals from a signalfd; a signal could cut a read short with bytes left). A stream
+// makes one read per turn; one that isn't drained takes its next turn with the others.
+//
+// Writing. Three places, in this order on the way to the kernel:
+//
+//   queue   chunks of the stream's own: what the kernel did not take, and what is written outside
+//           the stream's own events. Sent at the next EPOLLOUT edge, or from the agenda.
+//   cork    the loop's shared buffer, while the stream's own events are handled: many small writes
+//           become one send at the end of its turn.
+//   write   what is too large to be worth copying goes out by reference, together with the cork.
+//
+// A stream is blocked from when the kernel refuses bytes until the queue is empty again; that
+// passage ends with exactly one on_unblocked().
+//
+// Abstract: the connection derives from it and lives in its own memory. It is destroyed from the
+// agenda, in on_released(), some time after close().
+// Next on the reading tour: ws/connection.h.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "net/bytes.h"
+#include "net/fd.h"
+#include "net/loop.h"
+
+namespace sockeye::net {
+
+class Stream : public Watcher {
+ public:
+  // Bytes written and not yet taken by the kernel.
+  std::size_t buffered_bytes() const;
+
+  // Whether the kernel has refused bytes, and some still wait.
+  bool blocked() const { return output_ != nullptr && output_->blocked; }
+
+  Loop& loop() const { return loop_; }
+  int descriptor() const { return fd_.get(); }
+
+ protected:
+  explicit Stream(Loop& loop) : loop_(loop) {}
+  ~Stream();
+
+  // Takes over a connected, non-blocking socket and starts watching it. False when epoll refuses
+  // (errno says why); the stream then has no descriptor, and `fd` is closed.
+  [[nodiscard]] bool start(Fd fd);
+
+  bool started() const { return static_cast<bool>(fd_); }
+
+  // Writes `head` and then `body`; both may be empty and need only live for the call. What the
+  // kernel doesn't take is kept. False when there is no memory to keep it: part of it may be gone
+  // out by then, so all that is left is to close().
+  [[nodiscard]] bool write(Bytes head, Bytes body = {});
+
+  // As write(), but on a blocked stream it overwrites what the last write_newest() left in the
+  // queue, if none of it has been sent: of such writes at most one waits, the newest.
+  [[nodiscard]] bool write_newest(Bytes bytes);
+
+  // Room for `size` bytes at the end of the output, to be filled at once, before any other call on
+  // this stream. Null when there is no memory. (A client masks its payload on the way there.)
+  [[nodiscard]] std::uint8_t* append(std::size_t size);
+
+  // Once everything written so far is out: sends a FIN, and reading goes on.
+  void finish_writing() { finish(Finish::shutdown); }
+
+  // Once everything written so far is out: close().
+  void close_when_written() { finish(Finish::close); }
+
+  // Closes the socket now; what is still buffered is dropped. on_released() follows.
+  void close();
+  bool closed() const { return closed_; }
+
+  // Stops calling on_receive until resume_reading().
+  void pause_reading() { reading_paused_ = true; }
+  bool reading_paused() const { return reading_paused_; }
+  void resume_reading();
+
+  // Reads what has arrived by now, even where no event said so: a late loop asks before it
+  // believes that a peer is silent.
+  void read_now();
+
+  // Whether all that the kernel was known to have has been read.
+  bool drained() const { return !readable_; }
+
+  // Called with the bytes of one read, in the loop's receive buffer: the callee's for the call.
+  virtual void on_receive(MutableBytes bytes) = 0;
+
+  // Where the next bytes should go directly, ahead of the receive buffer: the space of a large
+  // message that is being put together, or nothing. Then how much was put there.
+  virtual MutableBytes direct_space() { return {}; }
+  virtual void on_direct(std::size_t) {}
+
+  // The peer has sent its FIN (`error` is 0), or the connection broke (`error` is an errno).
+  virtual void on_end(int error) = 0;
+
+  // The queue is empty again after a time of blocking.
+  virtual void on_unblocked() = 0;
+
+  // Some of the queue went out.
+  virtual void on_progress() {}
+
+  // A turn on the agenda, which the owner may ask for with Loop::schedule: after flushing, before
+  // reading.
+  virtual void on_turn() {}
+
+  // closed, and nothing refers to the stream any more: the owner destroys it, here.
+  virtual void on_released() = 0;
+
+ private:
+  struct Chunk;
+  enum class Finish : std::uint8_t { no, shutdown, close };
+
+  // The queue. Present only while something waits in it.
+  //
+  //   first ─▶ [sent|waiting...] ─▶ [waiting...........] ─▶ [waiting...|room] ◀─ last
+  struct Output {
+    Chunk* first = nullptr;
+    Chunk* last = nullptr;
+    Chunk* newest = nullptr;  // what write_newest() may still overwrite
+    std::size_t bytes = 0;
+    bool blocked = false;        // the kernel has refused bytes since the queue began
+    bool awaiting_edge = false;  // it did so just now: only EPOLLOUT makes another try worthwhile
+  };
+
+  void on_events(std::uint32_t events) final;
+  void on_agenda() final;
+
+  void cork();
+  void uncork();
+  bool corked() const { return loop_.cork().owner == this; }
+
+  void read();
+  void receive_once();
+
+  std::size_t send_now(Bytes first, Bytes second, Bytes third);
+  [[nodiscard]] bool send_or_queue(Bytes head, Bytes body);
+  [[nodiscard]] bool queue(Bytes bytes);
+  Chunk* add_chunk(std::size_t capacity);
+  bool open_output();
+  void flush_queue();
+  void drop_sent(std::size_t size);
+  void drop_output();
+  void finish(Finish how);
+  void output_empty();
+  void break_off();
+
+  // Small members first: they fill up the last word of Watcher.
+  Finish finish_ = Finish::no;  // what happens when the output is empty
+  bool readable_ : 1 = false;   // the kernel may have bytes, or the peer's end, for us
+  bool hung_up_ : 1 = false;    // epoll reported the peer's end or an error
+  bool ended_ : 1 = false;      // on_end was called: no more reading
+  bool reading_paused_ : 1 = false;
+  bool broken_ : 1 = false;  // a send failed for good: output is dropped
+  bool closed_ : 1 = false;
+  Fd fd_;
+  Loop& loop_;
+  Output* output_ = nullptr;
+};
+
+}  // namespace sockeye::net
