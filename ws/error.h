@@ -78,9 +78,11 @@ enum class Error : std::uint8_t {
   content_length_malformed,
   content_length_repeated,
   transfer_encoding_with_length,
+  transfer_encoding_malformed,
   transfer_encoding_unknown,
   transfer_encoding_in_http_1_0,
   chunk_malformed,
+  chunk_extensions_too_long,
   body_too_large,
   expectation_unknown,
   request_timeout,
@@ -88,6 +90,7 @@ enum class Error : std::uint8_t {
   method_not_allowed,
   upgrade_required,
   overloaded,
+  reply_malformed,
 
   // The opening handshake, as the server sees it.
   upgrade_method_not_get,
@@ -99,8 +102,10 @@ enum class Error : std::uint8_t {
   websocket_key_repeated,
   websocket_key_malformed,
   websocket_version_missing,
+  websocket_version_repeated,
   websocket_version_unsupported,
   websocket_protocol_malformed,
+  websocket_protocol_repeated,
   websocket_extensions_malformed,
   origin_malformed,
   origin_not_allowed,
@@ -111,10 +116,21 @@ enum class Error : std::uint8_t {
   response_status_not_101,
   response_upgrade_missing,
   response_connection_missing,
+  response_accept_missing,
+  response_accept_repeated,
   response_accept_wrong,
+  response_extensions_malformed,
   response_extension_not_offered,
+  response_protocol_repeated,
   response_protocol_not_offered,
   connect_timeout,
+
+  // What the client itself was asked to do.
+  url_malformed,
+  url_scheme_unknown,
+  url_scheme_secure,
+  url_with_fragment,
+  field_reserved,
 
   count_,
 };
@@ -122,7 +138,7 @@ enum class Error : std::uint8_t {
 struct ErrorInfo {
   Error error;
   std::string_view name;      // as in the enumeration, for logs and tests
-  std::uint16_t close_code;   // for failures after the handshake; 0 before
+  std::uint16_t close_code;   // for failures after the handshake (1006: reported, never sent); else 0
   std::uint16_t http_status;  // for failures of a request; 0 elsewhere
   std::string_view section;   // where the rule stands: "§5.1", "RFC 9112 §3.2"
   std::string_view text;      // the rule, short enough for a Close frame's reason (123 bytes)

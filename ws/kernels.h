@@ -23,6 +23,8 @@ struct Kernels {
   frame::MaskKernel* mask = frame::mask_scalar;
   frame::Utf8Kernel* utf8 = frame::utf8_scalar;
   crypto::Sha1Kernel* sha1 = crypto::sha1_scalar;
+
+  bool operator==(const Kernels&) const = default;
 };
 
 template <typename Kernel>

@@ -35,6 +35,7 @@ struct Limits {
   std::uint32_t idle_timeout_ms = 120'000;       // silence after which the peer counts as gone
   std::uint32_t close_timeout_ms = 5'000;        // for the peer's half of the closing handshake
   std::uint32_t connect_timeout_ms = 10'000;     // a client's: TCP and the handshake, in all
+  std::uint32_t stop_timeout_ms = 5'000;         // from stop() to the end of the last connection
 };
 
 }  // namespace sockeye::ws

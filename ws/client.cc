@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "ws/client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "net/resolver.h"
+#include "ws/http/handshake.h"
+#include "ws/http/url.h"
+
+namespace sockeye::ws {
+
+// A connection that is on its way: from connect() until TCP is connected, or can't be.
+class Client::Attempt final : private net::Connector::Owner, private net::Timer {
+ public:
+  Attempt(Client& client, const Nonce& nonce, std::string request, void* data)
+      : client_(client), nonce_(nonce), request_(std::move(request)), data_(data) {}
+  ~Attempt() { client_.loop_.timers().disarm(*this); }
+
+  void start(std::vector<net::Address> addresses) {
+    const std::uint32_t timeout_ms = client_.settings_.limits.connect_timeout_ms;
+    if (timeout_ms != 0) {
+      deadline_ms_ = client_.loop_.now_ms() + timeout_ms;
+      client_.loop_.timers().arm(*this, deadline_ms_);
+    }
+    connector_.connect(std::move(addresses));
+  }
+
+ private:
+  void on_connected(net::Fd fd) override {
+    Slab<Connection>& connections = client_.connections_;
+    Connection* connection = connections.create(client_);
+    if (connection == nullptr) return fail(Error::out_of_memory, info(Error::out_of_memory).text);
+    connection->set_data(data_);
+    if (!connection->connect(std::move(fd), nonce_, request_, deadline_ms_)) {
+      connections.destroy(connection);
+      return fail(Error::out_of_memory, info(Error::out_of_memory).text);
+    }
+    client_.finished(*this);  // destroys this attempt
+  }
+
+  void on_connect_failed(const net::Error& error) override {
+    fail(Error::connection_lost, error.message);
+  }
+
+  void on_timer(std::uint64_t) override {
+    fail(Error::connect_timeout, info(Error::connect_timeout).text);
+  }
+
+  void fail(Error error, std::string_view text) {
+    client_.handler_.on_connect_failure({error, 0, text, data_});
+    client_.finished(*this);  // destroys this attempt
+  }
+
+  Client& client_;
+  Nonce nonce_;
+  std::string request_;
+  void* data_;
+  std::uint64_t deadline_ms_ = 0;
+  net::Connector connector_{client_.loop_, *this};
+};
+
+Client::Client(Handler& handler, Options options, net::Loop* loop)
+    : Endpoint(handler, std::move(options), frame::Role::client, loop) {}
+
+Client::~Client() = default;
+
+Result<void, net::Error> Client::connect(std::string_view url_text, const ConnectOptions& options) {
+  TRY(prepare());
+  const auto failure = [url_text](Error error) {
+    return net::Error{std::string(url_text) + ": " + std::string(info(error).text), 0};
+  };
+
+  const auto url = http::parse_url(url_text);
+  if (!url) return failure(url.error());
+  std::vector<http::Field> fields;
+  for (const auto& [name, value] : options.extra_fields) fields.push_back({name, value});
+  http::Offer offer{.url = *url,
+                    .nonce = {},
+                    .subprotocols = subprotocols_,
+                    .extensions = {},
+                    .origin = options.origin,
+                    .extra_fields = fields};
+  random_.fill(offer.nonce);
+  auto request = http::upgrade_request(offer);
+  if (!request) return failure(request.error());
+  std::vector<net::Address> addresses = TRY(net::resolve(url->host, url->port));
+
+  attempts_.push_back(
+      std::make_unique<Attempt>(*this, offer.nonce, std::move(*request), options.data));
+  attempts_.back()->start(std::move(addresses));
+  return {};
+}
+
+void Client::run() {
+  if (attempts_.empty() && connections_.count() == 0) return;
+  loop_.run();
+}
+
+void Client::finished(Attempt& attempt) {
+  const auto found = std::find_if(attempts_.begin(), attempts_.end(),
+                                  [&attempt](const auto& one) { return one.get() == &attempt; });
+  attempts_.erase(found);
+  stop_if_idle();
+}
+
+void Client::on_connection_gone() { stop_if_idle(); }
+
+void Client::stop_if_idle() {
+  if (attempts_.empty() && connections_.count() == 0) loop_.stop();
+}
+
+}  // namespace sockeye::ws

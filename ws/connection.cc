@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: MIT
+#include "ws/connection.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cassert>
+
+#include "net/log.h"
+#include "ws/endpoint.h"
+
+namespace sockeye::ws {
+
+using net::log;
+using net::LogLevel;
+
+// Input that came before a pause and was not processed, in a block of the pool.
+struct Connection::Kept {
+  std::size_t block_size;
+  std::size_t begin;
+  std::size_t end;
+
+  std::uint8_t* bytes() { return reinterpret_cast<std::uint8_t*>(this + 1); }
+};
+
+Connection* Handle::get() const {
+  return endpoint_ != nullptr ? endpoint_->connections_.find(key_) : nullptr;
+}
+
+Connection::Connection(Endpoint& endpoint)
+    : net::Stream(endpoint.loop()), endpoint_(endpoint), protocol_(endpoint.settings_) {}
+
+Connection::~Connection() {
+  loop().timers().disarm(*this);
+  drop_handshake();
+  if (kept_ != nullptr) loop().pool().release(kept_, kept_->block_size);
+}
+
+Handle Connection::handle() { return {&endpoint_, endpoint_.connections_.key(this)}; }
+
+std::string_view Connection::subprotocol() const {
+  return subprotocol_ == 0 ? std::string_view() : endpoint_.subprotocols_[subprotocol_ - 1u];
+}
+
+net::Address Connection::peer() const {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (::getpeername(descriptor(), reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+  return net::Address::from(reinterpret_cast<sockaddr*>(&storage), size);
+}
+
+Handler& Connection::handler() const { return endpoint_.handler_; }
+const Limits& Connection::limits() const { return endpoint_.settings_.limits; }
+
+// RFC 6455 §5.3: a client takes a fresh, unpredictable key for every frame.
+std::uint32_t Connection::masking_key() {
+  return endpoint_.settings_.role == Role::client ? endpoint_.random_.next_u32() : 0;
+}
+
+// ── Sending ──────────────────────────────────────────────────────────────────────────────────
+
+SendResult Connection::send(Opcode opcode, Bytes payload) {
+  loop().assert_in_thread();
+  assert(!frame::is_control(opcode));
+  if (state_ != State::open) return SendResult::closing;
+  const std::size_t limit = limits().buffered_bytes;
+  if (payload.size() > limit - std::min(limit, buffered_bytes())) return SendResult::dropped;
+
+  const std::uint32_t key = masking_key();
+  const Protocol::FrameStart start = protocol_.begin_message(opcode, payload.size(), key);
+  bool kept = true;
+  if (endpoint_.settings_.role == Role::server) {
+    kept = write(start, payload);
+  } else {
+    // A client's payload is masked on its way into the output; the program's bytes stay as they are.
+    std::uint8_t* to = append(start.size + payload.size());
+    kept = to != nullptr;
+    if (kept) {
+      to = copy_bytes(to, start);
+      endpoint_.settings_.kernels.mask(to, payload.data(), payload.size(), key);
+    }
+  }
+  if (!kept) {
+    end(Error::out_of_memory);
+    return SendResult::closing;
+  }
+  return blocked() ? SendResult::queued : SendResult::sent;
+}
+
+SendResult Connection::ping(Bytes payload) {
+  loop().assert_in_thread();
+  if (state_ != State::open) return SendResult::closing;
+  if (!send_control(Opcode::ping, payload.first(std::min(payload.size(), frame::max_control_payload))))
+    return SendResult::closing;
+  return blocked() ? SendResult::queued : SendResult::sent;
+}
+
+// Control frames aren't held to limits.buffered_bytes: there are few of them, and they are small.
+// A Pong replaces an older one that hasn't gone out (RFC 6455 §5.5.3 allows it), so that a peer
+// which sends Pings and reads nothing has one waiting and no more.
+bool Connection::send_control(Opcode opcode, Bytes payload) {
+  const ControlFrame frame = protocol_.control(opcode, payload, masking_key());
+  const bool kept = opcode == Opcode::pong ? write_newest(frame) : write(frame);
+  if (!kept) end(Error::out_of_memory);
+  return kept;
+}
+
+// ── Closing ──────────────────────────────────────────────────────────────────────────────────
+
+void Connection::close(std::uint16_t code, std::string_view reason) {
+  loop().assert_in_thread();
+  assert(code == close_code::none_received || frame::is_valid_close_code(code));
+  if (state_ != State::open) return;
+  send_close(code, reason);
+  state_ = State::closing;
+  arm(limits().close_timeout_ms);
+}
+
+// The server stops: RFC 6455 §7.4.1, code 1001.
+void Connection::go_away() {
+  if (state_ == State::handshaking) return drop();
+  close(close_code::going_away, info(Error::server_stopping).text);
+}
+
+void Connection::abort() {
+  loop().assert_in_thread();
+  drop();
+}
+
+// Ends TCP at once; on_released() reports it.
+void Connection::drop() {
+  state_ = State::lingering;
+  Stream::close();
+}
+
+void Connection::send_close(std::uint16_t code, std::string_view reason) {
+  if (protocol_.close_sent() || closed()) return;
+  // A frame for which there is no memory is lost, and TCP's end says the rest.
+  (void)write(protocol_.close(code, reason, masking_key()));
+}
+
+// The peer broke a rule, or memory is short: say so in a Close frame (RFC 6455 §7.1.7) and end.
+void Connection::fail(Error error) {
+  const ErrorInfo& row = info(error);
+  log_error(LogLevel::info, "connection failed", error);
+  send_close(row.close_code, row.text);
+  report_closed(row.close_code, row.text, false);
+  linger();
+}
+
+// Ends a connection that can't or need not be told anything more.
+void Connection::end(Error error) {
+  log_error(LogLevel::info, "connection dropped", error);
+  drop();
+}
+
+void Connection::log_error(LogLevel level, std::string_view message, Error error) const {
+  if (!net::log_enabled(level)) return;
+  const ErrorInfo& row = info(error);
+  log(level, message,
+      {{"peer", peer().text()},
+       {"error", row.name},
+       {"rule", row.section},
+       {"text", row.text}});
+}
+
+// Nothing more will be sent: FIN. A close(2) here could destroy what we sent last: where input is
+// unread, or arrives later, TCP answers with RST, and that makes the peer's kernel forget what its
+// program has not read yet. So what comes is read and thrown away, until the peer's FIN.
+void Connection::linger() {
+  if (closed()) return;
+  state_ = State::lingering;
+  paused_ = false;
+  arm(limits().close_timeout_ms);
+  finish_writing();
+  resume_reading();
+}
+
+void Connection::report_closed(std::uint16_t code, std::string_view reason, bool clean) {
+  if (!opened_) return;
+  opened_ = false;
+  handler().on_close(*this, {code, reason, clean});
+}
+
+// The peer's end of TCP without a Close frame (RFC 6455 §7.1.5: code 1006), or the end that a
+// lingering connection waits for. What was sent before still goes out, if it can.
+void Connection::on_end(int error) {
+  if (state_ == State::handshaking) return handshake_failed(Error::connection_lost);
+  if (state_ == State::lingering || error != 0) return drop();
+  log_error(LogLevel::debug, "peer is gone", Error::connection_lost);
+  state_ = State::lingering;
+  arm(limits().close_timeout_ms);
+  close_when_written();
+  report_closed(close_code::abnormal, {}, false);
+}
+
+void Connection::on_released() {
+  report_closed(close_code::abnormal, {}, false);
+  endpoint_.remove(*this);  // destroys this connection
+}
+
+// ── Receiving ────────────────────────────────────────────────────────────────────────────────
+
+void Connection::on_receive(MutableBytes bytes) {
+  heard();
+  const MutableBytes left = process(bytes);
+  if (!left.empty()) keep(left);
+}
+
+// Works through input until its end, or until the connection is put on hold; returns what is left.
+MutableBytes Connection::process(MutableBytes bytes) {
+  while (!bytes.empty() && !on_hold() && !closed()) {
+    switch (state_) {
+      case State::handshaking:
+        endpoint_.settings_.role == Role::server ? receive_requests(bytes) : receive_response(bytes);
+        break;
+      case State::open:
+      case State::closing:
+        receive_frames(bytes);
+        break;
+      case State::lingering:
+        return {};
+    }
+  }
+  return closed() ? MutableBytes{} : bytes;
+}
+
+// Whether input has to wait: the program wants a pause, or a peer that pipelines requests doesn't
+// read the responses.
+bool Connection::on_hold() const {
+  return paused_ || (state_ == State::handshaking && blocked());
+}
+
+void Connection::keep(MutableBytes bytes) {
+  const std::size_t size = Pool::block_size(sizeof(Kept) + bytes.size());
+  void* memory = loop().pool().allocate(size);
+  if (memory == nullptr) return fail(Error::out_of_memory);
+  kept_ = new (memory) Kept{size, 0, bytes.size()};
+  copy_bytes(kept_->bytes(), bytes);
+  pause_reading();
+}
+
+// On the agenda: goes on with kept input, if the hold is over.
+void Connection::on_turn() {
+  if (on_hold()) return;
+  if (kept_ != nullptr) {
+    const MutableBytes left = process({kept_->bytes() + kept_->begin, kept_->end - kept_->begin});
+    if (closed()) return;
+    kept_->begin = kept_->end - left.size();
+    if (!left.empty()) return;
+    loop().pool().release(kept_, kept_->block_size);
+    kept_ = nullptr;
+  }
+  if (!on_hold()) resume_reading();
+}
+
+void Connection::pause() {
+  paused_ = true;
+  pause_reading();
+}
+
+void Connection::resume() {
+  if (!paused_ || closed()) return;
+  paused_ = false;
+  heard();  // silence that we asked for doesn't count
+  loop().schedule(*this);
+}
+
+void Connection::receive_frames(MutableBytes& bytes) {
+  while (!bytes.empty() && !paused_ && state_ != State::lingering && !closed()) {
+    const Event event = protocol_.read(bytes);
+    handle(event, bytes.empty());
+    protocol_.release();
+  }
+}
+
+MutableBytes Connection::direct_space() {
+  if (state_ != State::open && state_ != State::closing) return {};
+  return protocol_.direct_space();
+}
+
+void Connection::on_direct(std::size_t size) {
+  heard();
+  handle(protocol_.commit_direct(size), false);
+  protocol_.release();
+}
+
+void Connection::handle(const Event& event, bool last_of_input) {
+  switch (event.kind) {
+    case Event::Kind::none:
+      return;
+    case Event::Kind::message:
+      return handler().on_message(*this, Message(event.opcode, event.payload));
+    case Event::Kind::chunk:
+      return handler().on_chunk(*this, {event.opcode, event.payload, event.first, event.last});
+    case Event::Kind::ping:
+      // RFC 6455 §5.5.2: answered with a Pong, unless a Close frame was received already; after
+      // one that we sent, nothing more may follow (§5.5.1).
+      if (!protocol_.close_sent() && !send_control(Opcode::pong, event.payload)) return;
+      return handler().on_ping(*this, event.payload);
+    case Event::Kind::pong:
+      return handler().on_pong(*this, event.payload);
+    case Event::Kind::close:
+      return on_close_frame(event, last_of_input);
+    case Event::Kind::failed:
+      return fail(event.error);
+  }
+}
+
+// RFC 6455 §5.5.1: a Close frame is answered with one that carries the same code, and then both
+// sides have sent and received one. §7.1.1: the server ends TCP, the client waits for it to.
+void Connection::on_close_frame(const Event& event, bool last_of_input) {
+  send_close(event.code, {});
+  if (net::log_enabled(LogLevel::debug)) {
+    log(LogLevel::debug, "connection closed", {{"peer", peer().text()}, {"code", event.code}});
+  }
+  report_closed(event.code, event.reason, true);
+  if (closed()) return;
+  if (endpoint_.settings_.role == Role::client) {
+    state_ = State::lingering;
+    paused_ = false;
+    arm(limits().close_timeout_ms);
+    return resume_reading();
+  }
+  if (!last_of_input || !drained()) return linger();
+  state_ = State::lingering;
+  arm(limits().close_timeout_ms);
+  close_when_written();
+}
+
+void Connection::on_unblocked() {
+  if (state_ == State::handshaking) return loop().schedule(*this);
+  if (state_ == State::open) handler().on_drain(*this);
+}
+
+void Connection::on_progress() { heard(); }
+
+// ── Time ─────────────────────────────────────────────────────────────────────────────────────
+
+void Connection::open() {
+  drop_handshake();
+  state_ = State::open;
+  opened_ = true;
+  heard();
+  check_silence(loop().now_ms());
+  handler().on_open(*this);
+}
+
+void Connection::heard() {
+  last_heard_ms_ = static_cast<std::uint32_t>(loop().now_ms());
+  ping_outstanding_ = false;
+  last_look_ = false;
+}
+
+void Connection::arm(std::uint64_t after_ms) {
+  if (after_ms == 0) return loop().timers().disarm(*this);
+  loop().timers().arm(*this, loop().now_ms() + after_ms);
+}
+
+void Connection::on_timer(std::uint64_t now_ms) {
+  if (closed()) return;
+  switch (state_) {
+    case State::handshaking:
+      return handshake_failed(endpoint_.settings_.role == Role::server ? Error::request_timeout
+                                                                       : Error::connect_timeout);
+    case State::open:
+      return check_silence(now_ms);
+    case State::closing:
+      return end(Error::close_timeout);
+    case State::lingering:
+      return drop();
+  }
+}
+
+// The timer of an open connection is not armed anew by each message: when it goes off, this looks
+// at how long the peer has really been silent, and sets it for the next time that could matter.
+void Connection::check_silence(std::uint64_t now_ms) {
+  const std::uint32_t idle = limits().idle_timeout_ms;
+  const std::uint32_t ping_after = limits().ping_interval_ms;
+  if (reading_paused() && !blocked()) heard();  // we don't listen: the silence is ours
+  const std::uint32_t silent = static_cast<std::uint32_t>(now_ms) - last_heard_ms_;
+
+  if (idle != 0 && silent >= idle) {
+    // It may be this loop that was late, so read what is pending before the peer counts as gone.
+    if (last_look_ || reading_paused()) return fail(Error::idle_timeout);
+    last_look_ = true;
+    read_now();
+    return arm(1);
+  }
+  if (ping_after != 0 && silent >= ping_after && !ping_outstanding_) {
+    ping_outstanding_ = true;
+    if (!send_control(Opcode::ping, {})) return;
+  }
+
+  std::uint32_t wait = idle != 0 ? idle - silent : 0;
+  if (ping_after != 0 && !ping_outstanding_) {
+    const std::uint32_t until_ping = ping_after - silent;
+    wait = wait == 0 ? until_ping : std::min(wait, until_ping);
+  }
+  // An outstanding Ping without an idle timeout leaves nothing to wait for but the next silence.
+  if (wait == 0 && ping_after != 0) wait = ping_after;
+  arm(wait);
+}
+
+}  // namespace sockeye::ws

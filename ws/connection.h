@@ -1,0 +1,187 @@
+// One connection: a net::Stream joined to a Protocol, and before that to the opening handshake.
+//
+// RFC 6455 §4 to §7, and what it leaves to the implementation: how long to wait, how much to
+// buffer, how TCP ends. The rules of the wire are in ws/protocol.h; this file carries bytes.
+//
+//   handshaking ──▶ open ──▶ closing ──▶ lingering ──▶ gone
+//        │            │         Close sent    FIN sent; what comes is thrown away,
+//        └────────────┴──────────────────────▶  until the peer's FIN or the close timeout
+//
+// Connections belong to their Server or Client (ws/endpoint.h) and its loop's thread. Programs get
+// a reference in each callback. To find one later, keep handle().
+// Next on the reading tour: app/echo.h.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "net/address.h"
+#include "net/bytes.h"
+#include "net/log.h"
+#include "net/slab.h"
+#include "net/stream.h"
+#include "net/timers.h"
+#include "ws/error.h"
+#include "ws/handler.h"
+#include "ws/protocol.h"
+
+namespace sockeye::ws {
+
+class Endpoint;
+
+enum class SendResult : std::uint8_t {
+  sent,     // handed to the kernel, or about to be at the end of this turn
+  queued,   // kept in memory, as the peer reads too slowly; on_drain() will follow
+  dropped,  // not sent: it would exceed limits.buffered_bytes
+  closing,  // not sent: the connection is closing or closed
+};
+
+// Names a connection for as long as one likes; once it is gone, get() says so.
+class Handle {
+ public:
+  Handle() = default;
+  Connection* get() const;  // null when the connection is gone
+  bool operator==(const Handle&) const = default;
+
+ private:
+  friend class Connection;
+  Handle(Endpoint* endpoint, SlabKey key) : endpoint_(endpoint), key_(key) {}
+
+  Endpoint* endpoint_ = nullptr;
+  SlabKey key_;
+};
+
+// The 16 random bytes of a client's handshake (RFC 6455 §4.1).
+using Nonce = std::array<std::uint8_t, 16>;
+
+class Connection final : private net::Stream, private net::Timer {
+ public:
+  // Send a message. The bytes need only live for the call.
+  SendResult send_text(std::string_view text) { return send(Opcode::text, as_bytes(text)); }
+  SendResult send_binary(Bytes bytes) { return send(Opcode::binary, bytes); }
+  SendResult send(Message message) { return send(message.opcode(), message.bytes()); }
+  SendResult send(Opcode opcode, Bytes payload);
+
+  // Sends a Ping with up to 125 bytes of payload; the rest is cut off.
+  SendResult ping(Bytes payload = {});
+
+  // Starts the closing handshake; on_close() comes when it is over, or has taken too long. The
+  // code is one that a Close frame may carry (1000, 1001, …, 3000 to 4999), or 1005 for none.
+  void close(std::uint16_t code = close_code::normal, std::string_view reason = {});
+
+  // Drops the connection without a word. on_close() comes soon after, with code 1006.
+  void abort();
+
+  // Stops and restarts the calls of on_message, on_chunk, on_ping and on_pong. A paused
+  // connection reads no more, so its peer will notice.
+  void pause();
+  void resume();
+
+  // Bytes that were sent here and not yet taken by the kernel.
+  using net::Stream::buffered_bytes;
+
+  // A pointer that belongs to the program.
+  template <typename T>
+  T* data() const {
+    return static_cast<T*>(data_);
+  }
+  void set_data(void* data) { data_ = data; }
+
+  // The subprotocol that the handshake chose; empty for none.
+  std::string_view subprotocol() const;
+
+  Handle handle();
+  Endpoint& endpoint() const { return endpoint_; }
+  net::Address peer() const;  // who is at the other end; Kind::none when closed
+
+ private:
+  friend class Endpoint;
+  friend class Server;
+  friend class Client;
+  friend class Reply;
+  friend class Upgrade;
+  friend class sockeye::Slab<Connection>;
+  struct ServerHandshake;
+  struct ClientHandshake;
+  struct Kept;
+
+  enum class State : std::uint8_t { handshaking, open, closing, lingering };
+
+  explicit Connection(Endpoint& endpoint);
+  ~Connection();
+
+  // net::Stream
+  void on_receive(MutableBytes bytes) override;
+  MutableBytes direct_space() override;
+  void on_direct(std::size_t size) override;
+  void on_end(int error) override;
+  void on_unblocked() override;
+  void on_progress() override;
+  void on_turn() override;
+  void on_released() override;
+
+  // net::Timer
+  void on_timer(std::uint64_t now_ms) override;
+
+  // Input that a pause left over.
+  MutableBytes process(MutableBytes bytes);
+  void keep(MutableBytes bytes);
+  bool on_hold() const;
+
+  // The opening handshake, and plain HTTP: connection_handshake.cc
+  bool accept(net::Fd fd);
+  bool connect(net::Fd fd, const Nonce& nonce, std::string_view request, std::uint64_t deadline_ms);
+  void receive_requests(MutableBytes& bytes);
+  void receive_response(MutableBytes& bytes);
+  void upgrade(const http::Request& request);
+  bool set_subprotocol(std::string_view name);
+  void answer(const http::Request& request);
+  void refuse(Error error);
+  void connect_failed(Error error, std::uint16_t status = 0);
+  void handshake_failed(Error error);
+  void drop_handshake();
+
+  // What follows it: connection.cc
+  void open();
+  void receive_frames(MutableBytes& bytes);
+  void handle(const Event& event, bool last_of_input);
+  void on_close_frame(const Event& event, bool last_of_input);
+  bool send_control(Opcode opcode, Bytes payload);
+  void send_close(std::uint16_t code, std::string_view reason);
+  void fail(Error error);
+  void go_away();
+  void linger();
+  void report_closed(std::uint16_t code, std::string_view reason, bool clean);
+  void end(Error error);
+  void drop();
+  void log_error(net::LogLevel level, std::string_view message, Error error) const;
+
+  void heard();
+  void arm(std::uint64_t after_ms);
+  void check_silence(std::uint64_t now_ms);
+  std::uint32_t masking_key();
+  Handler& handler() const;
+  const Limits& limits() const;
+
+  State state_ = State::handshaking;
+  std::uint8_t subprotocol_ = 0;  // 1 + its place in Options::subprotocols; 0 for none
+  bool paused_ : 1 = false;            // by the program
+  bool opened_ : 1 = false;            // on_open() was called, and on_close() was not
+  bool ping_outstanding_ : 1 = false;  // nothing was heard since our own Ping
+  bool last_look_ : 1 = false;         // silent for too long; pending input is read once more
+  std::uint32_t last_heard_ms_ = 0;    // the loop's time, modulo 2^32
+  Endpoint& endpoint_;
+  void* data_ = nullptr;
+  union {  // while handshaking, by role
+    ServerHandshake* server_ = nullptr;
+    ClientHandshake* client_;
+  } handshake_;
+  Kept* kept_ = nullptr;
+  Protocol protocol_;
+};
+
+}  // namespace sockeye::ws

@@ -1,0 +1,240 @@
+// The part of a connection's life before it speaks WebSocket: plain HTTP requests, and the opening
+// handshake in either role.
+//
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <new>
+#include <string>
+
+#include "net/log.h"
+#include "ws/connection.h"
+#include "ws/endpoint.h"
+#include "ws/http/handshake.h"
+#include "ws/http/parser.h"
+#include "ws/http/request_reader.h"
+#include "ws/http/subprotocol.h"
+#include "ws/http/writer.h"
+
+namespace sockeye::ws {
+
+using net::LogLevel;
+
+// What a server's connection needs until it speaks WebSocket, and not after.
+struct Connection::ServerHandshake {
+  ServerHandshake(Pool& pool, const Limits& limits) : reader(pool, limits) {}
+
+  http::RequestReader reader;
+  bool between_requests = false;
+};
+
+// The same for a client's.
+struct Connection::ClientHandshake {
+  ClientHandshake(Pool& pool, const Limits& limits, const Nonce& own_nonce)
+      : parser(pool, limits), nonce(own_nonce) {}
+
+  http::ResponseParser parser;
+  Nonce nonce;
+};
+
+void Connection::drop_handshake() {
+  Pool& pool = loop().pool();
+  if (endpoint_.settings_.role == Role::server) {
+    if (handshake_.server_ != nullptr) handshake_.server_->~ServerHandshake();
+    pool.release(handshake_.server_, sizeof(ServerHandshake));
+    handshake_.server_ = nullptr;
+  } else {
+    if (handshake_.client_ != nullptr) handshake_.client_->~ClientHandshake();
+    pool.release(handshake_.client_, sizeof(ClientHandshake));
+    handshake_.client_ = nullptr;
+  }
+}
+
+// The handshake came to nothing: the peer is gone, or out of time.
+void Connection::handshake_failed(Error error) {
+  if (endpoint_.settings_.role == Role::client) return connect_failed(error);
+  const bool asked_for_something = handshake_.server_->reader.started();
+  if (error == Error::request_timeout && asked_for_something) return refuse(error);
+  drop();
+}
+
+// ── The server's side ────────────────────────────────────────────────────────────────────────
+
+bool Connection::accept(net::Fd fd) {
+  void* memory = loop().pool().allocate(sizeof(ServerHandshake));
+  if (memory == nullptr) return false;
+  handshake_.server_ = new (memory) ServerHandshake(loop().pool(), limits());
+  if (!start(std::move(fd))) return false;
+  // One deadline for the whole head: a byte now and then does not extend it.
+  arm(limits().head_timeout_ms);
+  return true;
+}
+
+void Connection::receive_requests(MutableBytes& bytes) {
+  ServerHandshake& handshake = *handshake_.server_;
+  if (handshake.between_requests) {
+    handshake.between_requests = false;
+    arm(limits().head_timeout_ms);
+  }
+  http::RequestReader& reader = handshake.reader;
+  while (true) {
+    Bytes input = bytes;
+    const auto status = reader.read(input);
+    bytes = bytes.last(input.size());
+    switch (status) {
+      case http::RequestReader::Status::need_more:
+        return;
+      case http::RequestReader::Status::head:
+        if (http::wants_upgrade(reader.request())) return upgrade(reader.request());
+        if (reader.expects_continue() && !write(as_bytes(http::continue_response))) {
+          return end(Error::out_of_memory);
+        }
+        continue;
+      case http::RequestReader::Status::complete:
+        return answer(reader.request());
+      case http::RequestReader::Status::failed:
+        return refuse(reader.error());
+    }
+  }
+}
+
+// RFC 6455 §4.2.2: the server's half of the opening handshake.
+void Connection::upgrade(const http::Request& request) {
+  const Options& options = endpoint_.options_;
+  Error error = http::check_upgrade(request);
+  if (error == Error::none) error = options.hosts.check(request);
+  if (error == Error::none) error = options.origin.check(request);
+  if (error != Error::none) return refuse(error);
+
+  Upgrade upgrade(request, *this);
+  upgrade.choose_subprotocol(http::choose_subprotocol(request, endpoint_.subprotocols_));
+  handler().on_upgrade(upgrade);
+  if (closed()) return;
+  if (upgrade.refused_status_ != 0) {
+    Reply reply(*this);
+    reply.send(upgrade.refused_status_, "text/plain; charset=utf-8",
+               as_bytes(upgrade.refusal_text_));
+    return linger();
+  }
+
+  const auto response =
+      http::upgrade_response(request, {subprotocol(), {}}, endpoint_.settings_.kernels.sha1);
+  if (!response) return refuse(response.error());
+  if (!write(as_bytes(*response))) return end(Error::out_of_memory);
+  net::log(LogLevel::debug, "connection opened", {{"path", request.path()}});
+  open();
+}
+
+std::string_view Upgrade::subprotocol() const { return connection_.subprotocol(); }
+
+bool Upgrade::choose_subprotocol(std::string_view name) {
+  return http::offers_subprotocol(request_, name) && connection_.set_subprotocol(name);
+}
+
+bool Connection::set_subprotocol(std::string_view name) {
+  const auto& known = endpoint_.subprotocols_;
+  const auto found = std::find(known.begin(), known.end(), name);
+  if (found == known.end()) return false;
+  subprotocol_ = static_cast<std::uint8_t>(found - known.begin() + 1);
+  return true;
+}
+
+void Connection::answer(const http::Request& request) {
+  http::RequestReader& reader = handshake_.server_->reader;
+  Reply reply(*this);
+  const Error error = endpoint_.options_.hosts.check(request);
+  if (error != Error::none) {
+    reply.refuse(error);
+  } else {
+    handler().on_request(request, reply);
+    if (!reply.answered_) reply.refuse(Error::not_found);
+  }
+  if (closed() || state_ == State::lingering) return;
+  if (!reader.persists()) return linger();
+  reader.reset();
+  handshake_.server_->between_requests = true;
+  arm(limits().keep_alive_timeout_ms);
+}
+
+void Reply::send(std::uint16_t status, std::string_view content_type, Bytes body,
+                 std::initializer_list<http::Field> extra_fields) {
+  if (answered_) return;
+  answered_ = true;
+  const http::RequestReader& reader = connection_.handshake_.server_->reader;
+  http::HeadWriter writer = http::HeadWriter::response(status);
+  writer.field("Content-Type", content_type).field("Content-Length", body.size());
+  for (const http::Field& field : extra_fields) writer.field(field.name, field.value);
+  // RFC 9112 §9.3: 1.1 keeps the connection unless told otherwise, 1.0 the other way round.
+  if (!reader.persists()) {
+    writer.field("Connection", "close");
+  } else if (reader.request().version_minor() == 0) {
+    writer.field("Connection", "keep-alive");
+  }
+  const auto head = writer.finish();
+  if (!head) return connection_.refuse(Error::reply_malformed);
+  // RFC 9110 §9.3.2: the response to HEAD has no body.
+  if (reader.request().method() == "HEAD") body = {};
+  if (!connection_.write(as_bytes(*head), body)) connection_.end(Error::out_of_memory);
+}
+
+void Reply::refuse(Error error) {
+  if (answered_) return;
+  answered_ = true;
+  connection_.refuse(error);
+}
+
+// Answers a request that breaks a rule, and ends the connection: where the next request would begin
+// is anybody's guess (RFC 9112 §9.3), and what follows a refused handshake is nobody's frames.
+void Connection::refuse(Error error) {
+  log_error(LogLevel::info, "request refused", error);
+  const bool is_head = handshake_.server_->reader.request().method() == "HEAD";
+  const std::string response =
+      http::refusal(error, is_head ? http::BodyMode::left_out : http::BodyMode::sent);
+  if (!write(as_bytes(response))) return end(Error::out_of_memory);
+  linger();
+}
+
+// ── The client's side ────────────────────────────────────────────────────────────────────────
+
+bool Connection::connect(net::Fd fd, const Nonce& nonce, std::string_view request,
+                         std::uint64_t deadline_ms) {
+  void* memory = loop().pool().allocate(sizeof(ClientHandshake));
+  if (memory == nullptr) return false;
+  handshake_.client_ = new (memory) ClientHandshake(loop().pool(), limits(), nonce);
+  if (!start(std::move(fd)) || !write(as_bytes(request))) return false;
+  if (deadline_ms != 0) loop().timers().arm(*this, deadline_ms);
+  return true;
+}
+
+void Connection::receive_response(MutableBytes& bytes) {
+  http::ResponseParser& parser = handshake_.client_->parser;
+  Bytes input = bytes;
+  const auto status = parser.parse(input);
+  bytes = bytes.last(input.size());
+  switch (status) {
+    case http::HeadParser::Status::need_more:
+      return;
+    case http::HeadParser::Status::failed:
+      return connect_failed(parser.error());
+    case http::HeadParser::Status::complete:
+      break;
+  }
+  const http::Response& response = parser.response();
+  const http::Offer offer{.url = {},
+                          .nonce = handshake_.client_->nonce,
+                          .subprotocols = endpoint_.subprotocols_,
+                          .extensions = {},
+                          .origin = {},
+                          .extra_fields = {}};
+  const Error error = http::check_response(response, offer, endpoint_.settings_.kernels.sha1);
+  if (error != Error::none) return connect_failed(error, response.status());
+  set_subprotocol(response.field("sec-websocket-protocol").value_or(std::string_view()));
+  open();
+}
+
+void Connection::connect_failed(Error error, std::uint16_t status) {
+  log_error(LogLevel::debug, "handshake failed", error);
+  drop();
+  handler().on_connect_failure({error, status, info(error).text, data_});
+}
+
+}  // namespace sockeye::ws

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "ws/endpoint.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sockeye::ws {
+
+namespace {
+
+// What one message takes at most, so that a 32-bit machine never counts beyond its memory.
+Limits within_memory(Limits limits) {
+  limits.message_bytes = std::min<std::uint64_t>(limits.message_bytes, Pool::largest_block);
+  return limits;
+}
+
+}  // namespace
+
+Endpoint::Endpoint(Handler& handler, Options options, frame::Role role, net::Loop* loop)
+    : handler_(handler),
+      options_(std::move(options)),
+      subprotocols_(options_.subprotocols.begin(), options_.subprotocols.end()),
+      own_loop_(loop == nullptr ? new net::Loop : nullptr),
+      loop_(loop == nullptr ? *own_loop_ : *loop),
+      settings_{.role = role,
+                .pool = loop_.pool(),
+                .limits = within_memory(options_.limits),
+                .kernels = {},
+                .in_chunks = options_.in_chunks} {}
+
+Endpoint::~Endpoint() {
+  for (std::uint32_t i = 0; Connection* connection = connections_.next(i);) {
+    connections_.destroy(connection);
+  }
+}
+
+Result<void, net::Error> Endpoint::prepare() {
+  TRY(loop_.open());
+  settings_.kernels = TRY(system_kernels());
+  return {};
+}
+
+void Endpoint::remove(Connection& connection) {
+  connections_.destroy(&connection);
+  on_connection_gone();
+}
+
+}  // namespace sockeye::ws

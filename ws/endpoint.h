@@ -1,0 +1,93 @@
+// What a server and a client have in common: a loop, connections, and how they are to behave.
+//
+// An endpoint belongs to one thread, its loop's. It owns its connections; they refer to it.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crypto/random.h"
+#include "net/loop.h"
+#include "net/slab.h"
+#include "ws/connection.h"
+#include "ws/handler.h"
+#include "ws/http/allowed_hosts.h"
+#include "ws/http/origin.h"
+#include "ws/limits.h"
+#include "ws/protocol.h"
+
+namespace sockeye::ws {
+
+struct Options {
+  Limits limits;
+
+  // Messages come in on_chunk() as they arrive, and are never held in memory whole.
+  bool in_chunks = false;
+
+  // A server's: the subprotocols it speaks, best first. A client's: those it offers. At most 64.
+  std::vector<std::string> subprotocols;
+
+  // A server's: whose pages may connect. The pages of its own host, unless told otherwise.
+  http::OriginPolicy origin;
+
+  // A server's: the names it answers to. All, unless told otherwise.
+  http::AllowedHosts hosts;
+
+  // A server's: run() ends gracefully on SIGINT and SIGTERM, at once on a second one.
+  bool stop_on_signals = true;
+
+  // A server's: what limits.connections is counted on. Servers that share a process may share it.
+  std::atomic<std::uint32_t>* connection_count = nullptr;
+
+  // A server's: called each time stop() is.
+  std::function<void()> on_stop;
+};
+
+class Endpoint {
+ public:
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+
+  net::Loop& loop() { return loop_; }
+  const Options& options() const { return options_; }
+  std::size_t connection_count() const { return connections_.count(); }
+
+ protected:
+  // With `loop`, the endpoint lives on it beside others, and `loop` must outlive it; without, it
+  // has one of its own. `handler` must outlive the endpoint.
+  Endpoint(Handler& handler, Options options, frame::Role role, net::Loop* loop);
+
+  // Drops all connections. Not to be called from within a turn of the loop.
+  ~Endpoint();
+
+  // Gets the loop and the kernels ready; to be called before the first connection.
+  Result<void, net::Error> prepare();
+
+  // Called when a connection is gone; its place is free already.
+  virtual void on_connection_gone() {}
+
+  Handler& handler_;
+  Options options_;
+  std::vector<std::string_view> subprotocols_;  // views of those in options_
+  std::unique_ptr<net::Loop> own_loop_;
+  net::Loop& loop_;
+  Settings settings_;
+  crypto::SystemRandom random_;
+  Slab<Connection> connections_;
+
+ private:
+  friend class Connection;
+  friend class Handle;
+
+  void remove(Connection& connection);
+};
+
+}  // namespace sockeye::ws

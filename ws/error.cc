@@ -1,0 +1,202 @@
+// The table of failures: one row per enumerator of ws::Error, in the enumeration's order.
+//
+// SPDX-License-Identifier: MIT
+#include "ws/error.h"
+
+#include <cstddef>
+
+namespace sockeye::ws {
+namespace {
+
+using enum Error;
+
+constexpr ErrorInfo table[] = {
+    {none, "none", 1000, 0, "§7.4.1", "normal closure"},
+
+    // Frames.
+    {reserved_bit_set, "reserved_bit_set", 1002, 0, "§5.2",
+     "a reserved bit is set that no negotiated extension defines"},
+    {reserved_opcode, "reserved_opcode", 1002, 0, "§5.2", "the opcode is reserved"},
+    {frame_not_masked, "frame_not_masked", 1002, 0, "§5.1",
+     "a frame from a client must be masked"},
+    {frame_masked, "frame_masked", 1002, 0, "§5.1", "a frame from a server must not be masked"},
+    {length_not_minimal, "length_not_minimal", 1002, 0, "§5.2",
+     "a payload length must be written in the fewest bytes"},
+    {length_top_bit_set, "length_top_bit_set", 1002, 0, "§5.2",
+     "the top bit of a 64-bit payload length must be 0"},
+    {control_frame_too_long, "control_frame_too_long", 1002, 0, "§5.5",
+     "a control frame carries at most 125 bytes"},
+    {control_frame_fragmented, "control_frame_fragmented", 1002, 0, "§5.5",
+     "a control frame must not be fragmented"},
+    {continuation_without_message, "continuation_without_message", 1002, 0, "§5.4",
+     "a continuation frame needs a message to continue"},
+    {message_interrupted, "message_interrupted", 1002, 0, "§5.4",
+     "a new message began before the last one ended"},
+    {text_not_utf8, "text_not_utf8", 1007, 0, "§8.1", "a text message must be valid UTF-8"},
+    {close_payload_of_one_byte, "close_payload_of_one_byte", 1002, 0, "§5.5.1",
+     "a Close frame's payload is empty or begins with a 2-byte code"},
+    {close_code_invalid, "close_code_invalid", 1002, 0, "§7.4", "the close code must not be sent"},
+    {close_reason_not_utf8, "close_reason_not_utf8", 1007, 0, "§5.5.1",
+     "a Close frame's reason must be valid UTF-8"},
+    {message_too_big, "message_too_big", 1009, 0, "§10.4", "the message is larger than is accepted"},
+    {too_many_fragments, "too_many_fragments", 1008, 0, "§10.4",
+     "the message has more fragments than are accepted"},
+    {out_of_memory, "out_of_memory", 1011, 503, "§7.4.1", "no memory is left for this"},
+
+    // The life of a connection.
+    {idle_timeout, "idle_timeout", 1011, 0, "§5.5.2", "nothing came from the peer, not even a Pong"},
+    {close_timeout, "close_timeout", 1006, 0, "§7.1.1", "the peer did not answer the Close frame"},
+    {connection_lost, "connection_lost", 1006, 0, "§7.1.5",
+     "the connection ended without a Close frame"},
+    {connection_aborted, "connection_aborted", 1006, 0, "§7.1.7",
+     "this side dropped the connection"},
+    {server_stopping, "server_stopping", 1001, 503, "§7.4.1", "the server is going away"},
+
+    // HTTP heads and bodies.
+    {request_line_malformed, "request_line_malformed", 0, 400, "RFC 9112 §3",
+     "a request line is: method, space, target, space, version"},
+    {request_line_too_long, "request_line_too_long", 0, 414, "RFC 9112 §3",
+     "the request line is longer than is accepted"},
+    {request_target_malformed, "request_target_malformed", 0, 400, "RFC 9112 §3.2",
+     "the request target is not a path, a URL, or * for OPTIONS"},
+    {version_malformed, "version_malformed", 0, 400, "RFC 9112 §2.3",
+     "a version is: HTTP/, digit, dot, digit"},
+    {version_unsupported, "version_unsupported", 0, 505, "RFC 9110 §15.6.6",
+     "only HTTP/1.1 and HTTP/1.0 are spoken here"},
+    {method_unknown, "method_unknown", 0, 501, "RFC 9110 §9.1", "the method is not implemented"},
+    {head_too_large, "head_too_large", 0, 431, "RFC 6585 §5",
+     "the head is larger than is accepted"},
+    {too_many_fields, "too_many_fields", 0, 431, "RFC 6585 §5",
+     "the head has more fields than are accepted"},
+    {line_feed_bare, "line_feed_bare", 0, 400, "RFC 9112 §2.2",
+     "a line ends with CR and LF, not with LF alone"},
+    {carriage_return_bare, "carriage_return_bare", 0, 400, "RFC 9112 §2.2",
+     "a CR must be followed by LF"},
+    {field_folded, "field_folded", 0, 400, "RFC 9112 §5.2",
+     "a field must not go on in a second line"},
+    {field_name_malformed, "field_name_malformed", 0, 400, "RFC 9110 §5.1",
+     "a field is: name, colon, value; its name is a token"},
+    {field_space_before_colon, "field_space_before_colon", 0, 400, "RFC 9112 §5.1",
+     "no space may stand between a field's name and the colon"},
+    {field_value_malformed, "field_value_malformed", 0, 400, "RFC 9110 §5.5",
+     "a field's value must not hold control characters"},
+    {host_missing, "host_missing", 0, 400, "RFC 9112 §3.2", "an HTTP/1.1 request needs Host"},
+    {host_repeated, "host_repeated", 0, 400, "RFC 9112 §3.2", "Host must appear only once"},
+    {host_malformed, "host_malformed", 0, 400, "RFC 9112 §3.2",
+     "Host must be a host, or host:port"},
+    {content_length_malformed, "content_length_malformed", 0, 400, "RFC 9112 §6.3",
+     "Content-Length must be one decimal number"},
+    {content_length_repeated, "content_length_repeated", 0, 400, "RFC 9112 §6.3",
+     "Content-Length must appear only once"},
+    {transfer_encoding_with_length, "transfer_encoding_with_length", 0, 400, "RFC 9112 §6.3",
+     "Transfer-Encoding and Content-Length must not come together"},
+    {transfer_encoding_malformed, "transfer_encoding_malformed", 0, 400, "RFC 9112 §6.3",
+     "chunked must be the last transfer coding, and applied once"},
+    {transfer_encoding_unknown, "transfer_encoding_unknown", 0, 501, "RFC 9112 §6.1",
+     "chunked is the only transfer coding known here"},
+    {transfer_encoding_in_http_1_0, "transfer_encoding_in_http_1_0", 0, 400, "RFC 9112 §6.1",
+     "HTTP/1.0 has no Transfer-Encoding"},
+    {chunk_malformed, "chunk_malformed", 0, 400, "RFC 9112 §7.1",
+     "a chunk is: size in hexadecimal, CRLF, data, CRLF"},
+    {chunk_extensions_too_long, "chunk_extensions_too_long", 0, 400, "RFC 9112 §7.1.1",
+     "the chunk extensions are longer than is accepted"},
+    {body_too_large, "body_too_large", 0, 413, "RFC 9110 §15.5.14",
+     "the request's body is larger than is accepted"},
+    {expectation_unknown, "expectation_unknown", 0, 417, "RFC 9110 §10.1.1",
+     "100-continue is the only expectation known here"},
+    {request_timeout, "request_timeout", 0, 408, "RFC 9110 §15.5.9",
+     "the request took too long to arrive"},
+    {not_found, "not_found", 0, 404, "RFC 9110 §15.5.5", "there is nothing here under that name"},
+    {method_not_allowed, "method_not_allowed", 0, 405, "RFC 9110 §15.5.6",
+     "only GET and HEAD are allowed here"},
+    {upgrade_required, "upgrade_required", 0, 426, "RFC 9110 §15.5.22",
+     "only WebSocket connections are served here"},
+    {overloaded, "overloaded", 0, 503, "RFC 9110 §15.6.4",
+     "the server has as many connections as it accepts"},
+    {reply_malformed, "reply_malformed", 0, 500, "RFC 9110 §15.6.1",
+     "the program behind this server made a field that can't be sent"},
+
+    // The opening handshake, as the server sees it.
+    {upgrade_method_not_get, "upgrade_method_not_get", 0, 405, "§4.2.1",
+     "the handshake's method must be GET"},
+    {upgrade_version_not_1_1, "upgrade_version_not_1_1", 0, 400, "§4.2.1",
+     "the handshake needs HTTP/1.1 or higher"},
+    {upgrade_not_websocket, "upgrade_not_websocket", 0, 400, "§4.2.1",
+     "Upgrade must name websocket (a proxy may have dropped it)"},
+    {upgrade_with_body, "upgrade_with_body", 0, 400, "RFC 9110 §9.3.1", "the handshake must not have a body"},
+    {connection_lacks_upgrade, "connection_lacks_upgrade", 0, 400, "§4.2.1",
+     "Connection must name Upgrade (a proxy may have dropped it)"},
+    {websocket_key_missing, "websocket_key_missing", 0, 400, "§4.2.1",
+     "Sec-WebSocket-Key is missing"},
+    {websocket_key_repeated, "websocket_key_repeated", 0, 400, "§11.3.1",
+     "Sec-WebSocket-Key must appear only once"},
+    {websocket_key_malformed, "websocket_key_malformed", 0, 400, "§4.2.1",
+     "Sec-WebSocket-Key must be 16 bytes in Base64"},
+    {websocket_version_missing, "websocket_version_missing", 0, 426, "§4.2.1",
+     "Sec-WebSocket-Version is missing; it must be 13"},
+    {websocket_version_repeated, "websocket_version_repeated", 0, 426, "§11.3.5",
+     "Sec-WebSocket-Version must appear only once"},
+    {websocket_version_unsupported, "websocket_version_unsupported", 0, 426, "§4.4",
+     "Sec-WebSocket-Version must be 13"},
+    {websocket_protocol_malformed, "websocket_protocol_malformed", 0, 400, "§4.1",
+     "Sec-WebSocket-Protocol must be a list of tokens"},
+    {websocket_protocol_repeated, "websocket_protocol_repeated", 0, 400, "§4.1",
+     "each subprotocol must be offered only once"},
+    {websocket_extensions_malformed, "websocket_extensions_malformed", 0, 400, "§9.1",
+     "Sec-WebSocket-Extensions does not follow its grammar"},
+    {origin_malformed, "origin_malformed", 0, 403, "RFC 6454 §7",
+     "Origin must be one scheme://host or scheme://host:port"},
+    {origin_not_allowed, "origin_not_allowed", 0, 403, "§10.2",
+     "pages of this Origin may not connect here"},
+    {host_not_allowed, "host_not_allowed", 0, 403, "§10.2",
+     "this server does not answer to that Host"},
+
+    // The opening handshake, as the client sees it.
+    {response_malformed, "response_malformed", 0, 0, "RFC 9112 §4",
+     "a status line is: version, space, three digits, space, reason"},
+    {response_status_not_101, "response_status_not_101", 0, 0, "§4.1",
+     "the server did not switch protocols"},
+    {response_upgrade_missing, "response_upgrade_missing", 0, 0, "§4.1",
+     "the response's Upgrade must be websocket"},
+    {response_connection_missing, "response_connection_missing", 0, 0, "§4.1",
+     "the response's Connection must name Upgrade"},
+    {response_accept_missing, "response_accept_missing", 0, 0, "§4.1",
+     "the response has no Sec-WebSocket-Accept"},
+    {response_accept_repeated, "response_accept_repeated", 0, 0, "§11.3.3",
+     "Sec-WebSocket-Accept must appear only once"},
+    {response_accept_wrong, "response_accept_wrong", 0, 0, "§4.1",
+     "Sec-WebSocket-Accept does not belong to the key that was sent"},
+    {response_extensions_malformed, "response_extensions_malformed", 0, 0, "§9.1",
+     "the response's Sec-WebSocket-Extensions does not follow its grammar"},
+    {response_extension_not_offered, "response_extension_not_offered", 0, 0, "§4.1",
+     "the server chose an extension that was not offered"},
+    {response_protocol_repeated, "response_protocol_repeated", 0, 0, "§11.3.4",
+     "the server chose more than one subprotocol"},
+    {response_protocol_not_offered, "response_protocol_not_offered", 0, 0, "§4.1",
+     "the server chose a subprotocol that was not offered"},
+    {connect_timeout, "connect_timeout", 0, 0, "§4.1", "the server took too long to answer"},
+
+    // What the client itself was asked to do.
+    {url_malformed, "url_malformed", 0, 0, "§3", "a URL is: ws://host:port/path?query"},
+    {url_scheme_unknown, "url_scheme_unknown", 0, 0, "§3", "the URL must begin with ws://"},
+    {url_scheme_secure, "url_scheme_secure", 0, 0, "§3",
+     "wss:// needs TLS, which is not built in: put a TLS proxy in between"},
+    {url_with_fragment, "url_with_fragment", 0, 0, "§3", "the URL must not have a #fragment"},
+    {field_reserved, "field_reserved", 0, 0, "§4.1",
+     "the handshake writes this field by itself"},
+};
+
+constexpr bool in_order() {
+  std::size_t i = 0;
+  for (const ErrorInfo& row : table) {
+    if (static_cast<std::size_t>(row.error) != i++) return false;
+  }
+  return i == static_cast<std::size_t>(Error::count_);
+}
+static_assert(in_order(), "one row per enumerator, in the enumeration's order");
+
+}  // namespace
+
+const ErrorInfo& info(Error error) { return table[static_cast<std::size_t>(error)]; }
+
+}  // namespace sockeye::ws

@@ -1,0 +1,151 @@
+// What a program that uses Sockeye writes: a Handler, whose methods are called with what peers do.
+//
+// Everything here belongs to the thread of the server's or client's loop. A method may call
+// anything of the connection, also close() and abort(); the connection stays valid until
+// on_close() has returned, and after on_open() that call comes exactly once.
+//
+// All methods are defined here, so that a program compiled with run-time type information can
+// derive from a library compiled without.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+
+#include "net/bytes.h"
+#include "ws/error.h"
+#include "ws/frame/frame.h"
+#include "ws/http/request.h"
+
+namespace sockeye::ws {
+
+class Connection;
+
+// A whole message. It shows memory of the library: valid until the handler returns.
+class Message {
+ public:
+  Message(frame::Opcode opcode, MutableBytes payload) : payload_(payload), opcode_(opcode) {}
+
+  bool is_text() const { return opcode_ == frame::Opcode::text; }
+  bool is_binary() const { return opcode_ == frame::Opcode::binary; }
+  frame::Opcode opcode() const { return opcode_; }
+
+  std::size_t size() const { return payload_.size(); }
+  const char* chars() const { return reinterpret_cast<const char*>(payload_.data()); }
+  std::string_view text() const { return {chars(), size()}; }
+  Bytes bytes() const { return payload_; }
+
+ private:
+  MutableBytes payload_;
+  frame::Opcode opcode_;
+};
+
+// A part of a message, where Options::in_chunks asks for messages as they arrive. Text may be cut
+// within a character, but what has arrived is known to be well-formed so far.
+struct Chunk {
+  frame::Opcode opcode;  // text or binary
+  Bytes bytes;           // valid until the handler returns
+  bool first;            // begins a message
+  bool last;             // ends it
+};
+
+// How a connection ended.
+struct Closed {
+  std::uint16_t code;       // RFC 6455 §7.1.5: the peer's, or ours where a rule was broken; 1006: none
+  std::string_view reason;  // valid until the handler returns
+  bool clean;               // both sides sent a Close frame
+};
+
+// Why a client's connection did not come about.
+struct ConnectFailure {
+  Error error;              // connection_lost when TCP failed
+  std::uint16_t status;     // of the response, when there was one; else 0
+  std::string_view text;    // for people; valid until the handler returns
+  void* data;               // what Client::connect() was given
+};
+
+// A handshake that satisfies the protocol and the server's options, and may still be refused.
+class Upgrade {
+ public:
+  // The request; its views are valid until the handler returns.
+  const http::Request& request() const { return request_; }
+  Connection& connection() const { return connection_; }
+
+  // The subprotocol that the response will name: the first of Options::subprotocols that the
+  // client offers; empty for none. A handler may choose another one that stands in both lists; false,
+  // and nothing changed, when it does not.
+  std::string_view subprotocol() const;
+  bool choose_subprotocol(std::string_view name);
+
+  // Refuses with an HTTP status (400 to 599) and a short text.
+  void refuse(std::uint16_t status, std::string_view text) {
+    refused_status_ = status;
+    refusal_text_ = text;
+  }
+
+ private:
+  friend class Connection;
+  Upgrade(const http::Request& request, Connection& connection)
+      : request_(request), connection_(connection) {}
+
+  const http::Request& request_;
+  Connection& connection_;
+  std::uint16_t refused_status_ = 0;
+  std::string_view refusal_text_;
+};
+
+// The response to a plain HTTP request.
+class Reply {
+ public:
+  // Answers with a body, of which a HEAD request gets only the size. The body is sent or copied
+  // before this returns. Texts that can't stand in a field are answered with status 500.
+  void send(std::uint16_t status, std::string_view content_type, Bytes body,
+            std::initializer_list<http::Field> extra_fields = {});
+
+  // Answers with the status and the text of that error's row.
+  void refuse(Error error);
+
+ private:
+  friend class Connection;
+  explicit Reply(Connection& connection) : connection_(connection) {}
+
+  Connection& connection_;
+  bool answered_ = false;  // a second answer is ignored
+};
+
+class Handler {
+ public:
+  using Connection = ws::Connection;
+  using Message = ws::Message;
+  using Chunk = ws::Chunk;
+  using Closed = ws::Closed;
+  using Upgrade = ws::Upgrade;
+  using Reply = ws::Reply;
+  using Request = http::Request;
+  using ConnectFailure = ws::ConnectFailure;
+
+  virtual ~Handler() = default;
+
+  // A server's: someone asks for a WebSocket. Doing nothing accepts.
+  virtual void on_upgrade(Upgrade&) {}
+  // A server's: a plain HTTP request. It must be answered before this returns.
+  virtual void on_request(const Request&, Reply& reply) { reply.refuse(Error::upgrade_required); }
+
+  virtual void on_open(Connection&) {}
+  virtual void on_message(Connection&, Message) {}
+  virtual void on_chunk(Connection&, Chunk) {}
+  // A Ping was received; the Pong is on its way already.
+  virtual void on_ping(Connection&, Bytes) {}
+  virtual void on_pong(Connection&, Bytes) {}
+  // All that was buffered has gone out, after a time in which send() answered `queued`.
+  virtual void on_drain(Connection&) {}
+  virtual void on_close(Connection&, Closed) {}
+
+  // A client's: the handshake failed, so that on_open() will not come.
+  virtual void on_connect_failure(const ConnectFailure&) {}
+};
+
+}  // namespace sockeye::ws

@@ -1,0 +1,80 @@
+// The opening handshake of WebSocket, for both roles.
+//
+// RFC 6455 §4; section numbers mean that document. The client proves that it means WebSocket, the
+// server that it understood so:
+//
+//   GET /chat HTTP/1.1                             HTTP/1.1 101 Switching Protocols
+//   Host: server.example.com                       Upgrade: websocket
+//   Upgrade: websocket                             Connection: Upgrade
+//   Connection: Upgrade                            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
+//   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
+//   Sec-WebSocket-Version: 13
+//
+// Pure functions; the key's random bytes arrive as an argument.
+// Next on the reading tour: ws/frame/frame.h.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "crypto/sha1.h"
+#include "net/result.h"
+#include "ws/error.h"
+#include "ws/http/request.h"
+#include "ws/http/response.h"
+#include "ws/http/url.h"
+
+namespace sockeye::ws::http {
+
+// ---- Server ----
+
+// Whether the request is meant as an opening handshake, well-formed or not. Every other request goes
+// the way of plain HTTP.
+bool wants_upgrade(const Request& request);
+
+// Everything that §4.2.1 demands of the client's handshake, in its order, except for the origin
+// (origin.h). Error::none where the connection may be accepted.
+Error check_upgrade(const Request& request);
+
+// Sec-WebSocket-Accept for a key as it stands in the request (§4.2.2 item 5.4).
+using AcceptValue = std::array<char, 28>;
+AcceptValue accept_value(std::string_view key, crypto::Sha1Kernel* sha1);
+
+// What the server chose from the client's offers; empty where it chose none.
+struct Choice {
+  std::string_view subprotocol;
+  std::string_view extensions;
+};
+
+// The response that accepts a request which passed check_upgrade. websocket_protocol_malformed where
+// the chosen subprotocol was not offered; field_value_malformed where the choice can't stand in a
+// field.
+Result<std::string, Error> upgrade_response(const Request& request, const Choice& choice,
+                                            crypto::Sha1Kernel* sha1);
+
+// ---- Client ----
+
+// What the client asks for. Views that must hold until the response has been checked.
+struct Offer {
+  Url url;
+  std::array<std::uint8_t, 16> nonce;              // fresh random bytes for each handshake
+  std::span<const std::string_view> subprotocols;  // best one first
+  std::string_view extensions;                     // as in Sec-WebSocket-Extensions
+  std::string_view origin;                         // empty: none is sent, as befits a program
+  std::span<const Field> extra_fields;             // cookies, credentials
+};
+
+// The request (§4.1). Fails where the offer can't stand in a head: field_reserved for an extra field
+// that the handshake itself writes, websocket_protocol_malformed, field_value_malformed, ...
+Result<std::string, Error> upgrade_request(const Offer& offer);
+
+// Everything that §4.1 demands of the server's response. Error::none where the connection is open.
+// Parameters of extensions are checked by the extension.
+Error check_response(const Response& response, const Offer& offer, crypto::Sha1Kernel* sha1);
+
+}  // namespace sockeye::ws::http

@@ -1,0 +1,55 @@
+// Writes HTTP heads, and whole answers to refused requests.
+//
+// RFC 9112 §3 to §5, RFC 9110 §15. No value gets into a head with a control character in it: CR and
+// LF there would let whoever made the value write the rest of the answer ("response splitting").
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "net/result.h"
+#include "ws/error.h"
+
+namespace sockeye::ws::http {
+
+// The interim response that a client with `Expect: 100-continue` waits for (RFC 9110 §15.2.1).
+inline constexpr std::string_view continue_response = "HTTP/1.1 100 Continue\r\n\r\n";
+
+// "Not Found" for 404; empty for a status this project doesn't use.
+std::string_view reason_phrase(std::uint16_t status);
+
+// One head, from its first line on. The first thing that goes wrong is remembered, and finish()
+// reports it, so that callers check once.
+class HeadWriter {
+ public:
+  static HeadWriter response(std::uint16_t status);
+
+  // A target with anything but visible ASCII in it is request_target_malformed.
+  static HeadWriter request(std::string_view method, std::string_view target);
+
+  // Adds a field. A name that is no token is field_name_malformed; a value with a control character,
+  // or with white space around it, field_value_malformed.
+  HeadWriter& field(std::string_view name, std::string_view value);
+  HeadWriter& field(std::string_view name, std::uint64_t value);
+
+  // The whole head with its empty line, or what went wrong. Call it once.
+  Result<std::string, Error> finish();
+
+ private:
+  HeadWriter() = default;
+
+  std::string text_;
+  Error error_ = Error::none;
+};
+
+// Whether an answer carries its body. The answer to HEAD has only the head (RFC 9110 §9.3.2).
+enum class BodyMode : std::uint8_t { sent, left_out };
+
+// The whole answer to a request that failed with `error`: its status, what that status needs, and a
+// line that names the rule. The connection closes after it.
+std::string refusal(Error error, BodyMode body = BodyMode::sent);
+
+}  // namespace sockeye::ws::http

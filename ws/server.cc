@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "ws/server.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "net/log.h"
+#include "ws/http/writer.h"
+
+namespace sockeye::ws {
+
+using net::log;
+using net::LogLevel;
+
+namespace {
+
+// stop() closes connections in batches this far apart, none smaller than this many.
+constexpr std::uint64_t batch_interval_ms = 50;
+constexpr std::uint64_t smallest_batch = 64;
+
+// Beyond limits.connections, this many more are told so in peace; further ones in haste.
+constexpr std::uint32_t refusals_at_once = 64;
+
+}  // namespace
+
+Server::Server(Handler& handler, Options options, net::Loop* loop)
+    : Endpoint(handler, std::move(options), frame::Role::server, loop),
+      count_(options_.connection_count != nullptr ? *options_.connection_count : own_count_) {}
+
+Server::~Server() {
+  loop_.timers().disarm(*this);
+  loop_.forget(signals_);
+  count_ -= static_cast<std::uint32_t>(connections_.count());
+}
+
+Result<net::Address, net::Error> Server::listen(std::string_view address) {
+  return listen(TRY(net::Address::parse(address)));
+}
+
+Result<net::Address, net::Error> Server::listen(const net::Address& address,
+                                                net::Listener::Sharing sharing,
+                                                int shared_descriptor) {
+  TRY(prepare());
+  auto listener = std::make_unique<net::Listener>(loop_, *this);
+  TRY(listener->open(address, sharing, shared_descriptor));
+  listeners_.push_back(std::move(listener));
+  return listeners_.back()->address();
+}
+
+int Server::run() {
+  if (options_.stop_on_signals) {
+    if (auto opened = signals_.open(); !opened) return report(opened.error());
+  }
+  loop_.run();
+  return 0;
+}
+
+void Server::on_accept(net::Fd fd) {
+  const std::uint32_t limit = settings_.limits.connections;
+  const bool over_limit = count_ >= limit;
+  if (over_limit && count_ - limit >= refusals_at_once) return on_turn_away(fd.get());
+  Connection* connection = connections_.create(*this);
+  if (connection == nullptr) return on_turn_away(fd.get());
+  ++count_;
+  if (!connection->accept(std::move(fd))) {
+    connections_.destroy(connection);
+    on_connection_gone();
+    return;
+  }
+  if (over_limit) connection->refuse(Error::overloaded);
+}
+
+// There is neither room nor time for a connection: a response into the socket's empty buffer, and
+// the socket is closed.
+void Server::on_turn_away(int fd) {
+  const std::string response = http::refusal(Error::overloaded);
+  (void)::send(fd, response.data(), response.size(), MSG_NOSIGNAL);
+}
+
+void Server::on_connection_gone() {
+  --count_;
+  if (stopping_ && connections_.count() == 0) loop_.stop();
+}
+
+// ── Stopping ─────────────────────────────────────────────────────────────────────────────────
+
+void Server::stop() {
+  if (options_.on_stop) options_.on_stop();
+  if (stopping_) return drop_all();
+  stopping_ = true;
+  // Closed, but not destroyed: an event for one may be next in this turn.
+  for (const auto& listener : listeners_) listener->close();
+  log(LogLevel::info, "stopping", {{"connections", connections_.count()}});
+  if (connections_.count() == 0) return loop_.stop();
+  stop_deadline_ms_ = loop_.now_ms() + settings_.limits.stop_timeout_ms;
+  close_batch(loop_.now_ms());
+}
+
+void Server::on_timer(std::uint64_t now_ms) {
+  if (now_ms >= stop_deadline_ms_) return drop_all();
+  close_batch(now_ms);
+}
+
+// Starts the closing handshake on the next batch: as many as have to go now for all to have gone
+// when half of the time is over.
+void Server::close_batch(std::uint64_t now_ms) {
+  const std::uint64_t half_ms = settings_.limits.stop_timeout_ms / 2;
+  const std::uint64_t left_ms = stop_deadline_ms_ - now_ms;
+  const std::uint64_t batches = left_ms > half_ms ? (left_ms - half_ms) / batch_interval_ms + 1 : 1;
+  const std::uint64_t size = std::max(connections_.count() / batches + 1, smallest_batch);
+  for (std::uint64_t i = 0; i < size; ++i) {
+    Connection* connection = connections_.next(stop_next_);
+    if (connection == nullptr) {
+      loop_.timers().arm(*this, stop_deadline_ms_);
+      return;
+    }
+    connection->go_away();
+  }
+  loop_.timers().arm(*this, std::min(now_ms + batch_interval_ms, stop_deadline_ms_));
+}
+
+void Server::drop_all() {
+  for (std::uint32_t i = 0; Connection* connection = connections_.next(i);) connection->abort();
+}
+
+// ── Signals ──────────────────────────────────────────────────────────────────────────────────
+
+Result<void, net::Error> Server::SignalWatcher::open() {
+  TRY(signals_.open());
+  if (!server_.loop_.watch(signals_.fd(), *this)) return net::system_error("epoll_ctl");
+  return {};
+}
+
+void Server::SignalWatcher::on_events(std::uint32_t) {
+  while (signals_.next()) server_.stop();
+}
+
+}  // namespace sockeye::ws

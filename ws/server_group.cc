@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "ws/server_group.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cassert>
+#include <cerrno>
+#include <utility>
+
+namespace sockeye::ws {
+
+ServerGroup::ServerGroup(std::function<std::unique_ptr<Handler>()> make_handler, Options options,
+                         unsigned threads) {
+  assert(threads > 0);
+  options.connection_count = &connection_count_;
+  Options first = options;
+  first.on_stop = [this, on_stop = options.on_stop] {
+    if (on_stop) on_stop();
+    for (std::size_t i = 1; i < servers_.size(); ++i) {
+      servers_[i]->loop().post([server = servers_[i].get()] { server->stop(); });
+    }
+  };
+  options.stop_on_signals = false;
+  options.on_stop = nullptr;
+  for (unsigned i = 0; i < threads; ++i) {
+    handlers_.push_back(make_handler());
+    servers_.push_back(std::make_unique<Server>(*handlers_.back(), i == 0 ? first : options));
+  }
+}
+
+ServerGroup::~ServerGroup() = default;
+
+Result<net::Address, net::Error> ServerGroup::listen(std::string_view text) {
+  using Sharing = net::Listener::Sharing;
+  const net::Address address = TRY(net::Address::parse(text));
+  if (servers_.size() == 1) return first().listen(address);
+
+  const bool by_port =
+      address.kind() == net::Address::Kind::ip || address.kind() == net::Address::Kind::any;
+  const Sharing sharing = by_port ? Sharing::by_port : Sharing::by_socket;
+  const net::Address bound = TRY(first().listen(address, sharing));
+  const int shared = by_port ? -1 : first().listeners().back()->descriptor();
+  for (std::size_t i = 1; i < servers_.size(); ++i) {
+    TRY(servers_[i]->listen(bound, sharing, shared));
+  }
+  return bound;
+}
+
+int ServerGroup::run() {
+  // The other threads start with every signal blocked: signals are the first server's business.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::vector<pthread_t> threads;
+  int error = 0;
+  for (std::size_t i = 1; i < servers_.size() && error == 0; ++i) {
+    const auto run_server = [](void* server) -> void* {
+      static_cast<Server*>(server)->run();
+      return nullptr;
+    };
+    pthread_t thread;
+    error = pthread_create(&thread, nullptr, run_server, servers_[i].get());
+    if (error == 0) threads.push_back(thread);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+
+  int status = 0;
+  if (error == 0) {
+    status = first().run();
+  } else {
+    errno = error;
+    status = report(net::system_error("cannot start a thread"));
+  }
+  // Where the first one ended by itself, the others are still to be told.
+  if (!first().stopping()) first().stop();
+  for (const pthread_t thread : threads) pthread_join(thread, nullptr);
+  return status;
+}
+
+}  // namespace sockeye::ws
