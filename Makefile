@@ -40,9 +40,9 @@ FUZZ_OBJECTS    := $(FUZZERS:%=$(BUILD)/obj/test/fuzz/%_fuzz.o)
 
 # -------------------------------------------------------------------------------------------- flags
 
-# No exceptions, no RTTI: errors are values, and nothing of libstdc++ is linked. Tests throw.
+# No exceptions, no RTTI: errors are values, and nothing of libstdc++ is linked.
 LANGUAGE := -std=c++20 -fno-exceptions -fno-rtti
-WARNINGS := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Werror
+WARNINGS := -Wall -Wextra -Wshadow -Werror -Wconversion -Wsign-conversion
 
 ifdef SANITIZE
 # Looks for our bugs: asserts, sanitizers, and the usual libstdc++, which they know.
@@ -65,8 +65,10 @@ COMPILE   = $(CXX) $(FIXED) $(CXXFLAGS) -I. -MMD -MP $(CPPFLAGS)
 LINK      = $(CXX) $(CXXFLAGS) -pie $(SANITIZER) $(LDFLAGS)
 PROGRAM   = $(LINK) $(LIBC_ONLY)
 
-$(BUILD)/obj/test/%: LANGUAGE := -std=c++20 -fno-rtti
-$(PROBE_OBJECTS):    LANGUAGE := -std=c++20 -fno-exceptions -fno-rtti
+# Tests throw (doctest does), write small numbers as they come, and are compiled fast.
+$(TEST_OBJECTS) $(FUZZ_OBJECTS): LANGUAGE := -std=c++20 -fno-rtti
+$(TEST_OBJECTS) $(FUZZ_OBJECTS): WARNINGS := -Wall -Wextra -Wshadow -Werror
+$(TEST_OBJECTS) $(FUZZ_OBJECTS): CXXFLAGS := $(if $(SANITIZE),-O0,-O1) -g
 
 # Every recipe says in a word what it does, or with V=1 how.
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$@';)

@@ -52,6 +52,8 @@ bool Loop::watch_shared(int fd, Watcher& watcher) {
   return add(fd, watcher, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE);
 }
 
+bool Loop::watch_input(int fd, Watcher& watcher) { return add(fd, watcher, EPOLLIN); }
+
 bool Loop::add(int fd, Watcher& watcher, std::uint32_t events) {
   epoll_event event{};
   event.events = events;
@@ -103,23 +105,26 @@ void Loop::schedule(Watcher& watcher) {
 void Loop::forget(Watcher& watcher) {
   if (!watcher.on_agenda_) return;
   watcher.on_agenda_ = false;
-  Watcher** link = &agenda_;
-  while (*link != &watcher) link = &(*link)->next_on_agenda_;
-  *link = watcher.next_on_agenda_;
-  if (agenda_end_ == &watcher.next_on_agenda_) agenda_end_ = link;
+  for (Watcher** link : {&running_agenda_, &agenda_}) {
+    while (*link != nullptr && *link != &watcher) link = &(*link)->next_on_agenda_;
+    if (*link == nullptr) continue;
+    *link = watcher.next_on_agenda_;
+    if (agenda_end_ == &watcher.next_on_agenda_) agenda_end_ = link;
+    return;
+  }
 }
 
 void Loop::run_agenda() {
   // The list is taken off first: what is scheduled from here on waits for the next turn, so that a
   // stream with much to read can't keep the loop from the others' events.
-  Watcher* watcher = agenda_;
+  running_agenda_ = agenda_;
   agenda_ = nullptr;
   agenda_end_ = &agenda_;
-  while (watcher != nullptr) {
-    Watcher* next = watcher->next_on_agenda_;
+  while (running_agenda_ != nullptr) {
+    Watcher* watcher = running_agenda_;
+    running_agenda_ = watcher->next_on_agenda_;
     watcher->on_agenda_ = false;
     watcher->on_agenda();  // may destroy the watcher
-    watcher = next;
   }
 }
 

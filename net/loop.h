@@ -76,6 +76,10 @@ class Loop {
   // The same for a listening socket that several loops share: one of them wakes for a connection.
   bool watch_shared(int fd, Watcher& watcher);
 
+  // Watches `fd` for reading, level-triggered: for a descriptor that can't be made non-blocking, as
+  // others share it. False with errno EPERM for a file, which is always readable.
+  bool watch_input(int fd, Watcher& watcher);
+
   // Stops watching a descriptor that stays open, or that another process holds as well.
   void unwatch(int fd);
 
@@ -147,6 +151,7 @@ class Loop {
   Cork cork_;
   Watcher* agenda_ = nullptr;
   Watcher** agenda_end_ = &agenda_;
+  Watcher* running_agenda_ = nullptr;  // what is left of the one whose turn it is
   bool stopping_ = false;
   pthread_t thread_{};
   bool thread_known_ = false;

@@ -17,8 +17,7 @@ constexpr ErrorInfo table[] = {
     {reserved_bit_set, "reserved_bit_set", 1002, 0, "§5.2",
      "a reserved bit is set that no negotiated extension defines"},
     {reserved_opcode, "reserved_opcode", 1002, 0, "§5.2", "the opcode is reserved"},
-    {frame_not_masked, "frame_not_masked", 1002, 0, "§5.1",
-     "a frame from a client must be masked"},
+    {frame_not_masked, "frame_not_masked", 1002, 0, "§5.1", "a frame from a client must be masked"},
     {frame_masked, "frame_masked", 1002, 0, "§5.1", "a frame from a server must not be masked"},
     {length_not_minimal, "length_not_minimal", 1002, 0, "§5.2",
      "a payload length must be written in the fewest bytes"},
@@ -38,13 +37,15 @@ constexpr ErrorInfo table[] = {
     {close_code_invalid, "close_code_invalid", 1002, 0, "§7.4", "the close code must not be sent"},
     {close_reason_not_utf8, "close_reason_not_utf8", 1007, 0, "§5.5.1",
      "a Close frame's reason must be valid UTF-8"},
-    {message_too_big, "message_too_big", 1009, 0, "§10.4", "the message is larger than is accepted"},
+    {message_too_big, "message_too_big", 1009, 0, "§10.4",
+     "the message is larger than is accepted"},
     {too_many_fragments, "too_many_fragments", 1008, 0, "§10.4",
      "the message has more fragments than are accepted"},
     {out_of_memory, "out_of_memory", 1011, 503, "§7.4.1", "no memory is left for this"},
 
     // The life of a connection.
-    {idle_timeout, "idle_timeout", 1011, 0, "§5.5.2", "nothing came from the peer, not even a Pong"},
+    {idle_timeout, "idle_timeout", 1011, 0, "§5.5.2",
+     "nothing came from the peer, not even a Pong"},
     {close_timeout, "close_timeout", 1006, 0, "§7.1.1", "the peer did not answer the Close frame"},
     {connection_lost, "connection_lost", 1006, 0, "§7.1.5",
      "the connection ended without a Close frame"},
@@ -123,7 +124,8 @@ constexpr ErrorInfo table[] = {
      "the handshake needs HTTP/1.1 or higher"},
     {upgrade_not_websocket, "upgrade_not_websocket", 0, 400, "§4.2.1",
      "Upgrade must name websocket (a proxy may have dropped it)"},
-    {upgrade_with_body, "upgrade_with_body", 0, 400, "RFC 9110 §9.3.1", "the handshake must not have a body"},
+    {upgrade_with_body, "upgrade_with_body", 0, 400, "RFC 9110 §9.3.1",
+     "the handshake must not have a body"},
     {connection_lacks_upgrade, "connection_lacks_upgrade", 0, 400, "§4.2.1",
      "Connection must name Upgrade (a proxy may have dropped it)"},
     {websocket_key_missing, "websocket_key_missing", 0, 400, "§4.2.1",
@@ -182,8 +184,7 @@ constexpr ErrorInfo table[] = {
     {url_scheme_secure, "url_scheme_secure", 0, 0, "§3",
      "wss:// needs TLS, which is not built in: put a TLS proxy in between"},
     {url_with_fragment, "url_with_fragment", 0, 0, "§3", "the URL must not have a #fragment"},
-    {field_reserved, "field_reserved", 0, 0, "§4.1",
-     "the handshake writes this field by itself"},
+    {field_reserved, "field_reserved", 0, 0, "§4.1", "the handshake writes this field by itself"},
 };
 
 constexpr bool in_order() {
@@ -197,6 +198,8 @@ static_assert(in_order(), "one row per enumerator, in the enumeration's order");
 
 }  // namespace
 
-const ErrorInfo& info(Error error) { return table[static_cast<std::size_t>(error)]; }
+const ErrorInfo& info(Error error) {
+  return table[static_cast<std::size_t>(error)];
+}
 
 }  // namespace sockeye::ws

@@ -138,7 +138,7 @@ enum class Error : std::uint8_t {
 struct ErrorInfo {
   Error error;
   std::string_view name;      // as in the enumeration, for logs and tests
-  std::uint16_t close_code;   // for failures after the handshake (1006: reported, never sent); else 0
+  std::uint16_t close_code;   // after the handshake (1006: reported, never sent); else 0
   std::uint16_t http_status;  // for failures of a request; 0 elsewhere
   std::string_view section;   // where the rule stands: "§5.1", "RFC 9112 §3.2"
   std::string_view text;      // the rule, short enough for a Close frame's reason (123 bytes)

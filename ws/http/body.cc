@@ -48,8 +48,8 @@ Result<Framing, Error> body_framing(const Request& request) {
   }
   if (lengths == 0) return Framing{};
 
-  // RFC 9110 §8.6: Content-Length = 1*DIGIT. Repeated ones may be taken as one where they are equal;
-  // none of the clients served here sends such.
+  // RFC 9110 §8.6: Content-Length = 1*DIGIT. Repeated ones may be taken as one where they are
+  // equal; none of the clients served here sends such.
   if (lengths > 1) return Error::content_length_repeated;
   const std::string_view value = *request.field("content-length");
   if (!consists_of(value, digit)) return Error::content_length_malformed;
@@ -122,8 +122,8 @@ BodyReader::Status BodyReader::read_line(Bytes& input) {
   LineReader::Status status{};
   switch (part_) {
     case Part::size_line:
-      status = lines_.next(input, extra_left + max_size_digits + 2,
-                           Error::chunk_extensions_too_long);
+      status =
+          lines_.next(input, extra_left + max_size_digits + 2, Error::chunk_extensions_too_long);
       break;
     case Part::data_end:
       status = lines_.next(input, 2, Error::chunk_malformed);

@@ -29,8 +29,8 @@ struct Framing {
   std::uint64_t length = 0;  // where it isn't chunked
 };
 
-// RFC 9112 §6.3, in full and strictly: every way in which two readers could see two different ends of
-// the request is an error.
+// RFC 9112 §6.3, in full and strictly: every way in which two readers could see two different ends
+// of the request is an error.
 Result<Framing, Error> body_framing(const Request& request);
 
 class BodyReader {
@@ -81,7 +81,7 @@ class BodyReader {
 
   LineReader lines_;
   Part part_ = Part::size_line;
-  std::size_t chunk_left_ = 0;  // bytes of the chunk's data that are to come
+  std::size_t chunk_left_ = 0;   // bytes of the chunk's data that are to come
   std::size_t extra_bytes_ = 0;  // of extensions and trailers so far
 
   Error error_ = Error::none;

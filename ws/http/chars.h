@@ -70,9 +70,13 @@ constexpr bool consists_of(std::string_view text, CharClass wanted) {
 }
 
 // RFC 9110 §5.6.2: token = 1*tchar.
-constexpr bool is_token(std::string_view text) { return consists_of(text, token_char); }
+constexpr bool is_token(std::string_view text) {
+  return consists_of(text, token_char);
+}
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+constexpr char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 // ASCII letters are equal in either case; all other bytes must be the same.
 constexpr bool equal_ignoring_case(std::string_view a, std::string_view b) {

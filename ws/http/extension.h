@@ -30,7 +30,8 @@ class ExtensionReader {
   // Reads `text` as if it were the only such field.
   explicit ExtensionReader(std::string_view text) : values_(text) {}
 
-  // The next part. A parameter belongs to the extension before it. At `end` and `malformed` it stays.
+  // The next part. A parameter belongs to the extension before it. At `end` and `malformed` it
+  // stays.
   Part next();
 
   // The extension's or the parameter's name: a token.

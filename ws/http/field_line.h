@@ -16,8 +16,8 @@ namespace sockeye::ws::http {
 // Reads `line`, which comes without its CRLF and isn't empty. The field's parts are views of it.
 Result<Field, Error> parse_field_line(std::string_view line);
 
-// What is wrong with a line that breaks its grammar: `error`, or that a CR stands in it. No class of
-// characters has CR in it, so every CR inside of a line comes by here.
+// What is wrong with a line that breaks its grammar: `error`, or that a CR stands in it. No class
+// of characters has CR in it, so every CR inside of a line comes by here.
 Error malformed(std::string_view line, Error error);
 
 }  // namespace sockeye::ws::http

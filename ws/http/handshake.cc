@@ -2,6 +2,7 @@
 #include "ws/http/handshake.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "crypto/base64.h"
 #include "net/bytes.h"
@@ -33,11 +34,13 @@ std::array<char, key_size> key_of(const Offer& offer) {
   return key;
 }
 
-std::string_view text_of(std::span<const char> chars) { return {chars.data(), chars.size()}; }
+std::string_view text_of(std::span<const char> chars) {
+  return {chars.data(), chars.size()};
+}
 
 // Fields that the client's handshake writes by itself, or that would give it a body.
 bool is_reserved(std::string_view name) {
-  static constexpr std::array<std::string_view, 11> reserved = {
+  static constexpr std::string_view reserved[] = {
       "Host",
       "Upgrade",
       "Connection",
@@ -48,10 +51,10 @@ bool is_reserved(std::string_view name) {
       "Sec-WebSocket-Extensions",
       "Sec-WebSocket-Accept",
       "Content-Length",
-      "Transfer-Encoding"};
-  return std::any_of(reserved.begin(), reserved.end(), [name](std::string_view field) {
-    return equal_ignoring_case(field, name);
-  });
+      "Transfer-Encoding",
+  };
+  return std::any_of(std::begin(reserved), std::end(reserved),
+                     [name](std::string_view field) { return equal_ignoring_case(field, name); });
 }
 
 // §4.1 item 10: subprotocols are unique tokens.
@@ -156,8 +159,8 @@ Error check_upgrade(const Request& request) {
   // 9. "Optionally, a |Sec-WebSocket-Extensions| header field".
   if (const Error error = check_extensions(request); error != Error::none) return error;
 
-  // RFC 9110 §9.3.1: a body of a GET request may be refused as a likely attempt to smuggle a request.
-  // Here its bytes would come where frames begin.
+  // RFC 9110 §9.3.1: a body of a GET request may be refused as a likely attempt to smuggle a
+  // request. Here its bytes would come where frames begin.
   const std::string_view length = request.field("content-length").value_or("0");
   const bool empty = span_of(length, digit) == length.size() &&
                      length.find_first_not_of('0') == std::string_view::npos;
@@ -166,7 +169,8 @@ Error check_upgrade(const Request& request) {
 }
 
 AcceptValue accept_value(std::string_view key, crypto::Sha1Kernel* sha1) {
-  // "Base64-encoded SHA-1 hash of the concatenation": of its 20 bytes, not of their hexadecimal text.
+  // "Base64-encoded SHA-1 hash of the concatenation": of its 20 bytes, not of their hexadecimal
+  // text.
   crypto::Sha1 hash(sha1);
   hash.update(as_bytes(key));
   hash.update(as_bytes(guid));
@@ -181,38 +185,43 @@ Result<std::string, Error> upgrade_response(const Request& request, const Choice
                                             crypto::Sha1Kernel* sha1) {
   const AcceptValue accept =
       accept_value(request.field("sec-websocket-key").value_or(std::string_view()), sha1);
-  HeadWriter writer = HeadWriter::response(101);              // 5.1
-  writer.field("Upgrade", "websocket")                        // 5.2
-      .field("Connection", "Upgrade")                         // 5.3
-      .field("Sec-WebSocket-Accept", text_of(accept));        // 5.4
-  if (!choice.subprotocol.empty()) {                          // 5.5
+  // 5.1 to 5.4
+  HeadWriter writer = HeadWriter::response(101);
+  writer.field("Upgrade", "websocket")
+      .field("Connection", "Upgrade")
+      .field("Sec-WebSocket-Accept", text_of(accept));
+  // 5.5
+  if (!choice.subprotocol.empty()) {
     if (!offers_subprotocol(request, choice.subprotocol)) {
       return Error::websocket_protocol_malformed;
     }
     writer.field("Sec-WebSocket-Protocol", choice.subprotocol);
   }
-  if (!choice.extensions.empty()) {                           // 5.6
-    writer.field("Sec-WebSocket-Extensions", choice.extensions);
-  }
+  // 5.6
+  if (!choice.extensions.empty()) writer.field("Sec-WebSocket-Extensions", choice.extensions);
   return writer.finish();
 }
 
+// §4.1, of the request, items 1 to 12.
 Result<std::string, Error> upgrade_request(const Offer& offer) {
   const std::array<char, key_size> key = key_of(offer);
-  HeadWriter writer = HeadWriter::request("GET", offer.url.resource_name());  // 1 to 3
-  writer.field("Host", offer.url.host_field())                                // 4
-      .field("Upgrade", "websocket")                                          // 5
-      .field("Connection", "Upgrade")                                         // 6
-      .field("Sec-WebSocket-Key", text_of(key));                              // 7
-  if (!offer.origin.empty()) writer.field("Origin", offer.origin);            // 8
-  writer.field("Sec-WebSocket-Version", "13");                                // 9
-  if (!offer.subprotocols.empty()) {                                          // 10
+  // 1. to 7.
+  HeadWriter writer = HeadWriter::request("GET", offer.url.resource_name());
+  writer.field("Host", offer.url.host_field())
+      .field("Upgrade", "websocket")
+      .field("Connection", "Upgrade")
+      .field("Sec-WebSocket-Key", text_of(key));
+  // 8. and 9.
+  if (!offer.origin.empty()) writer.field("Origin", offer.origin);
+  writer.field("Sec-WebSocket-Version", "13");
+  // 10.
+  if (!offer.subprotocols.empty()) {
     writer.field("Sec-WebSocket-Protocol", TRY(join_subprotocols(offer.subprotocols)));
   }
-  if (!offer.extensions.empty()) {                                            // 11
-    writer.field("Sec-WebSocket-Extensions", offer.extensions);
-  }
-  for (const Field& field : offer.extra_fields) {                             // 12
+  // 11.
+  if (!offer.extensions.empty()) writer.field("Sec-WebSocket-Extensions", offer.extensions);
+  // 12.
+  for (const Field& field : offer.extra_fields) {
     if (is_reserved(field.name)) return Error::field_reserved;
     writer.field(field.name, field.value);
   }

@@ -3,12 +3,17 @@
 // RFC 6455 §4; section numbers mean that document. The client proves that it means WebSocket, the
 // server that it understood so:
 //
-//   GET /chat HTTP/1.1                             HTTP/1.1 101 Switching Protocols
-//   Host: server.example.com                       Upgrade: websocket
-//   Upgrade: websocket                             Connection: Upgrade
-//   Connection: Upgrade                            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
+//   GET /chat HTTP/1.1
+//   Host: server.example.com
+//   Upgrade: websocket
+//   Connection: Upgrade
 //   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
 //   Sec-WebSocket-Version: 13
+//
+//   HTTP/1.1 101 Switching Protocols
+//   Upgrade: websocket
+//   Connection: Upgrade
+//   Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
 //
 // Pure functions; the key's random bytes arrive as an argument.
 // Next on the reading tour: ws/frame/frame.h.
@@ -33,8 +38,8 @@ namespace sockeye::ws::http {
 
 // ---- Server ----
 
-// Whether the request is meant as an opening handshake, well-formed or not. Every other request goes
-// the way of plain HTTP.
+// Whether the request is meant as an opening handshake, well-formed or not. Every other request
+// goes the way of plain HTTP.
 bool wants_upgrade(const Request& request);
 
 // Everything that §4.2.1 demands of the client's handshake, in its order, except for the origin
@@ -51,9 +56,9 @@ struct Choice {
   std::string_view extensions;
 };
 
-// The response that accepts a request which passed check_upgrade. websocket_protocol_malformed where
-// the chosen subprotocol was not offered; field_value_malformed where the choice can't stand in a
-// field.
+// The response that accepts a request which passed check_upgrade. websocket_protocol_malformed
+// where the chosen subprotocol was not offered; field_value_malformed where the choice can't stand
+// in a field.
 Result<std::string, Error> upgrade_response(const Request& request, const Choice& choice,
                                             crypto::Sha1Kernel* sha1);
 
@@ -69,8 +74,8 @@ struct Offer {
   std::span<const Field> extra_fields;             // cookies, credentials
 };
 
-// The request (§4.1). Fails where the offer can't stand in a head: field_reserved for an extra field
-// that the handshake itself writes, websocket_protocol_malformed, field_value_malformed, ...
+// The request (§4.1). Fails where the offer can't stand in a head: field_reserved for an extra
+// field that the handshake itself writes, websocket_protocol_malformed, field_value_malformed, ...
 Result<std::string, Error> upgrade_request(const Offer& offer);
 
 // Everything that §4.1 demands of the server's response. Error::none where the connection is open.

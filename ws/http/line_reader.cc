@@ -2,8 +2,8 @@
 #include "ws/http/line_reader.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
+#include <string_view>
 
 namespace sockeye::ws::http {
 
@@ -19,17 +19,13 @@ LineReader::Status LineReader::next(Bytes& input, std::size_t line_limit_bytes, 
   const std::size_t room = std::min(head_room, line_room);
 
   const Bytes window = input.first(std::min(input.size(), room));
-  const void* line_feed =
-      window.empty() ? nullptr : std::memchr(window.data(), '\n', window.size());
-  if (line_feed == nullptr && window.size() == room) {
+  const std::size_t line_feed = as_text(window).find('\n');
+  const bool is_cut = line_feed == std::string_view::npos;
+  if (is_cut && window.size() == room) {
     return fail(line_room <= head_room ? too_long : Error::head_too_large);
   }
 
-  const Bytes piece =
-      line_feed == nullptr
-          ? window
-          : window.first(static_cast<std::size_t>(static_cast<const std::uint8_t*>(line_feed) -
-                                                  window.data()) + 1);
+  const Bytes piece = is_cut ? window : window.first(line_feed + 1);
   if (taken_ == 0) begin_ = input.data();
   if (kept_) {
     if (!kept_->append(piece)) return fail(Error::out_of_memory);
@@ -37,7 +33,7 @@ LineReader::Status LineReader::next(Bytes& input, std::size_t line_limit_bytes, 
   }
   taken_ += piece.size();
   input = input.subspan(piece.size());
-  if (line_feed == nullptr) return keep() ? Status::need_more : Status::failed;
+  if (is_cut) return keep() ? Status::need_more : Status::failed;
 
   line_begin_ = next_begin_;
   next_begin_ = taken_;

@@ -3,9 +3,11 @@
 // RFC 9112 §2.2. Each byte is searched once and, where the head is cut, copied once: the cost is
 // linear in the head. Two ways lead through:
 //
-//   a head in one piece    its lines lie in the input:   input  [GET / HTTP/1.1␍␊Host: a␍␊␍␊|rest]
-//   a cut head             its lines are kept in a       input  [GET / HT]  kept [GET / HT]
-//                          buffer of the reader's        input  [TP/1.1␍␊…] kept [GET / HTTP/1.1␍␊…]
+//   a head in one piece: its lines are read where they lie
+//     input [GET / HTTP/1.1␍␊Host: a␍␊␍␊ and what follows]
+//   a cut head: its bytes are kept in a buffer
+//     input [GET / HT]     kept [GET / HT]
+//     input [TP/1.1␍␊Ho]   kept [GET / HTTP/1.1␍␊Ho]
 //
 // Limits are checked before memory is taken, as soon as they are sure to be passed.
 //
@@ -61,8 +63,8 @@ class LineReader {
 
   Pool& pool_;
   const std::size_t head_limit_bytes_;
-  std::optional<Buffer> kept_;            // engaged once the head outlives its input
-  const std::uint8_t* begin_ = nullptr;   // in the input, or in kept_
+  std::optional<Buffer> kept_;           // engaged once the head outlives its input
+  const std::uint8_t* begin_ = nullptr;  // in the input, or in kept_
   std::size_t taken_ = 0;
   std::size_t line_begin_ = 0;
   std::size_t line_size_ = 0;

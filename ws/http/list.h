@@ -36,7 +36,8 @@ class ListReader {
  public:
   explicit ListReader(FieldValues values) : values_(values) {}
 
-  // The next element, without white space around it; empty ones are passed over. Nothing at the end.
+  // The next element, without white space around it; empty ones are passed over. Nothing at the
+  // end.
   std::optional<std::string_view> next();
 
  private:

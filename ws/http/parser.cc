@@ -35,9 +35,8 @@ bool is_known_method(std::string_view method) {
 
 bool is_known_scheme(std::string_view scheme) {
   static constexpr std::array<std::string_view, 4> known = {"http", "https", "ws", "wss"};
-  return std::any_of(known.begin(), known.end(), [scheme](std::string_view name) {
-    return equal_ignoring_case(scheme, name);
-  });
+  return std::any_of(known.begin(), known.end(),
+                     [scheme](std::string_view name) { return equal_ignoring_case(scheme, name); });
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Reads the head of an HTTP/1.x message, whatever pieces it comes in.
 //
 // RFC 9112 §2 to §5, strictly: what different readers could take for different messages is refused,
-// never repaired. A head in one piece is parsed where it lies, with no copy and no allocation; a cut
-// one is kept by the parser (line_reader.h). Linear in the head; limits come from ws/limits.h.
+// never repaired. A head in one piece is parsed where it lies, with no copy and no allocation; a
+// cut one is kept by the parser (line_reader.h). Linear in the head; limits come from ws/limits.h.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
@@ -30,9 +30,9 @@ class HeadParser {
   HeadParser& operator=(const HeadParser&) = delete;
 
   // Takes the head, and no byte more, off the front of `input`; all of `input` where it ends before
-  // the head does (need_more). After `complete` the head's views hold until the input is reused, or,
-  // when it came in pieces or keep() was called, until reset().
-  // After `complete` or `failed`, call reset() before the next parse().
+  // the head does (need_more). After `complete` the head's views hold until the input is reused,
+  // or, when it came in pieces or keep() was called, until reset(). After `complete` or `failed`,
+  // call reset() before the next parse().
   Status parse(Bytes& input);
 
   // Why parse() or keep() failed.

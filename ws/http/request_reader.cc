@@ -27,8 +27,8 @@ RequestReader::Status RequestReader::read(Bytes& input) {
   return reading_body_ ? read_body(input) : read_head(input);
 }
 
-// RFC 9112 §9.3: connections of HTTP/1.1 persist unless one side says close; those of HTTP/1.0 don't,
-// unless the client says keep-alive.
+// RFC 9112 §9.3: connections of HTTP/1.1 persist unless one side says close; those of HTTP/1.0
+// don't, unless the client says keep-alive.
 bool RequestReader::persists() const {
   if (list_contains(request(), "connection", "close")) return false;
   return request().version_minor() >= 1 || list_contains(request(), "connection", "keep-alive");

@@ -34,8 +34,9 @@ class RequestReader {
   // `pool` must outlive the reader.
   RequestReader(Pool& pool, const Limits& limits) : head_(pool, limits), body_(pool, limits) {}
 
-  // Takes bytes off the front of `input`: of the head up to `head`, which every request reaches; then
-  // of the body up to `complete`. After `complete` or `failed`, call reset() before reading on.
+  // Takes bytes off the front of `input`: of the head up to `head`, which every request reaches;
+  // then of the body up to `complete`. After `complete` or `failed`, call reset() before reading
+  // on.
   Status read(Bytes& input);
 
   // The request, from `head` on. Its views hold until reset(), except where head and body lay whole

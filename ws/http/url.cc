@@ -43,8 +43,8 @@ Result<Url, Error> parse_url(std::string_view text) {
   if (equal_ignoring_case(scheme, "wss")) return Error::url_scheme_secure;
   if (!equal_ignoring_case(scheme, "ws")) return Error::url_scheme_unknown;
 
-  // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT
-  // be used".
+  // RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST
+  // NOT be used".
   if (text.find('#') != std::string_view::npos) return Error::url_with_fragment;
   if (!consists_of(text, target_char)) return Error::url_malformed;
 

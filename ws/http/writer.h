@@ -30,8 +30,8 @@ class HeadWriter {
   // A target with anything but visible ASCII in it is request_target_malformed.
   static HeadWriter request(std::string_view method, std::string_view target);
 
-  // Adds a field. A name that is no token is field_name_malformed; a value with a control character,
-  // or with white space around it, field_value_malformed.
+  // Adds a field. A name that is no token is field_name_malformed; a value with a control
+  // character, or with white space around it, field_value_malformed.
   HeadWriter& field(std::string_view name, std::string_view value);
   HeadWriter& field(std::string_view name, std::uint64_t value);
 

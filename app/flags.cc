@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "app/flags.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+
+#include "net/error.h"
+
+namespace sockeye::app {
+
+namespace {
+
+// Where the descriptions begin in the help, and where its lines end.
+constexpr std::size_t help_column = 26;
+constexpr std::size_t help_width = 96;
+
+std::string to_string(std::uint64_t value) {
+  char digits[20];
+  return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
+}
+
+// Adds `text` to `to`, broken between words so that each line ends before help_width.
+void add_wrapped(std::string& to, std::string_view text, std::size_t column) {
+  std::size_t width = column;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    if (width > column && width + 1 + word.size() > help_width) {
+      to += "\n" + std::string(column, ' ');
+      width = column;
+    } else if (width > column) {
+      to += ' ';
+      ++width;
+    }
+    to += word;
+    width += word.size();
+  }
+  to += '\n';
+}
+
+}  // namespace
+
+bool print(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+int complain(std::string_view message, int status) {
+  report(net::Error{std::string(message)});
+  return status;
+}
+
+bool parse_number(std::string_view text, std::uint64_t lowest, std::uint64_t highest,
+                  std::uint64_t& value) {
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, value);
+  return parsed.ec == std::errc() && parsed.ptr == end && value >= lowest && value <= highest;
+}
+
+void Flags::value(std::string_view name, std::string_view value_name, std::string_view help,
+                  Take take) {
+  flags_.push_back({name, value_name, help, std::move(take)});
+}
+
+void Flags::number(std::string_view name, std::string_view value_name, std::string_view help,
+                   std::uint64_t lowest, std::uint64_t highest,
+                   std::function<void(std::uint64_t)> take) {
+  value(name, value_name, help, [=](std::string_view text) -> std::string {
+    std::uint64_t number;
+    if (!parse_number(text, lowest, highest, number)) {
+      return "must be a number from " + to_string(lowest) + " to " + to_string(highest);
+    }
+    take(number);
+    return {};
+  });
+}
+
+void Flags::toggle(std::string_view name, std::string_view help, std::function<void()> take) {
+  value(name, {}, help, [take = std::move(take)](std::string_view) -> std::string {
+    take();
+    return {};
+  });
+}
+
+std::string Flags::command() const { return std::string(usage_.substr(0, usage_.find(' '))); }
+
+bool Flags::parse(std::span<char* const> arguments) const {
+  while (!arguments.empty()) {
+    const std::string_view argument = arguments.front();
+    arguments = arguments.subspan(1);
+    const std::string mistake = parse_one(argument, arguments);
+    if (mistake.empty()) continue;
+    complain(mistake + " (see: sockeye help " + command() + ")", exit_usage);
+    return false;
+  }
+  return true;
+}
+
+// Takes `argument`, and its value from `rest` if it stands there; returns what is wrong.
+std::string Flags::parse_one(std::string_view argument, std::span<char* const>& rest) const {
+  const bool is_option = argument.starts_with("-") && argument.size() > 1;
+  if (!is_option) {
+    if (operand_ == nullptr) return "unexpected argument \"" + std::string(argument) + "\"";
+    return operand_(argument);
+  }
+  const std::size_t equals = argument.find('=');
+  const std::string name(argument.substr(0, equals));
+  const auto flag = std::find_if(flags_.begin(), flags_.end(),
+                                 [&name](const Flag& one) { return one.name == name; });
+  if (flag == flags_.end()) return "unknown option " + name;
+
+  std::string_view text;
+  if (flag->value_name.empty()) {
+    if (equals != std::string_view::npos) return name + " takes no value";
+  } else if (equals != std::string_view::npos) {
+    text = argument.substr(equals + 1);
+  } else if (!rest.empty()) {
+    text = rest.front();
+    rest = rest.subspan(1);
+  } else {
+    return name + " needs a value: " + std::string(flag->value_name);
+  }
+  const std::string mistake = flag->take(text);
+  return mistake.empty() ? mistake : name + " " + std::string(text) + ": " + mistake;
+}
+
+std::string Flags::help() const {
+  std::string text = "usage: sockeye " + std::string(usage_) + "\n\n";
+  add_wrapped(text, purpose_, 0);
+  text += '\n';
+  for (const Flag& flag : flags_) {
+    std::string head = "  " + std::string(flag.name);
+    if (!flag.value_name.empty()) head += " " + std::string(flag.value_name);
+    // A head that reaches into the descriptions has a line to itself.
+    if (head.size() + 2 > help_column) {
+      text += head + "\n" + std::string(help_column, ' ');
+    } else {
+      text += head + std::string(help_column - head.size(), ' ');
+    }
+    add_wrapped(text, flag.help, help_column);
+  }
+  return text;
+}
+
+}  // namespace sockeye::app

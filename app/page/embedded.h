@@ -1,0 +1,36 @@
+// The files of the page that `sockeye echo` serves, as they were when the program was built.
+//
+// The texts live as long as the program. Next: app/page/embed.S puts them there.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+// Where each file begins and ends: names of the assembler.
+extern "C" {
+extern const char sockeye_page_index_html[], sockeye_page_index_html_end[];
+extern const char sockeye_page_page_css[], sockeye_page_page_css_end[];
+extern const char sockeye_page_page_js[], sockeye_page_page_js_end[];
+}
+
+namespace sockeye::app::page {
+
+inline std::string_view between(const char* begin, const char* end) {
+  return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+inline std::string_view index_html() {
+  return between(sockeye_page_index_html, sockeye_page_index_html_end);
+}
+
+inline std::string_view page_css() {
+  return between(sockeye_page_page_css, sockeye_page_page_css_end);
+}
+
+inline std::string_view page_js() {
+  return between(sockeye_page_page_js, sockeye_page_page_js_end);
+}
+
+}  // namespace sockeye::app::page

@@ -1,0 +1,74 @@
+// The program: picks the subcommand.
+//
+// SPDX-License-Identifier: MIT
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "app/cat.h"
+#include "app/echo.h"
+#include "app/flags.h"
+#include "app/version.h"
+
+namespace {
+
+using namespace sockeye::app;
+
+struct Command {
+  std::string_view name;
+  std::string_view purpose;
+  int (*run)(std::span<char* const> arguments);
+  std::string (*help)();
+};
+
+constexpr Command commands[] = {
+    {"echo", "a server that sends every message back", run_echo, echo_help},
+    {"cat", "a client for scripts and people", run_cat, cat_help},
+};
+
+const Command* find(std::string_view name) {
+  for (const Command& command : commands) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+int unknown(std::string_view what) {
+  return complain("unknown command \"" + std::string(what) + "\" (see: sockeye help)", exit_usage);
+}
+
+int run_help(std::span<char* const> arguments) {
+  if (arguments.empty()) {
+    std::string text = "usage: sockeye COMMAND [OPTIONS]\n\n";
+    for (const Command& command : commands) {
+      text += "  " + std::string(command.name) + std::string(10 - command.name.size(), ' ') +
+              std::string(command.purpose) + "\n";
+    }
+    text += "  help      this text, or that of a command: sockeye help echo\n\n";
+    text += "  --version\n";
+    return print(text) ? exit_ok : exit_failure;
+  }
+  const Command* command = find(arguments.front());
+  if (command == nullptr) return unknown(arguments.front());
+  return print(command->help()) ? exit_ok : exit_failure;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  const std::span<char* const> arguments(values, static_cast<std::size_t>(count));
+  if (arguments.size() < 2) {
+    return complain("a command is needed: echo or cat (see: sockeye help)", exit_usage);
+  }
+  const std::string_view name = arguments[1];
+  const auto rest = arguments.subspan(2);
+  if (name == "help" || name == "--help" || name == "-h") return run_help(rest);
+  if (name == "--version") return print("sockeye " SOCKEYE_VERSION "\n") ? exit_ok : exit_failure;
+  const Command* command = find(name);
+  if (command == nullptr) return unknown(name);
+  if (!rest.empty() && (std::string_view(rest.front()) == "--help" ||
+                        std::string_view(rest.front()) == "-h")) {
+    return print(command->help()) ? exit_ok : exit_failure;
+  }
+  return command->run(rest);
+}
