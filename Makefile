@@ -213,6 +213,17 @@ $(FUZZERS:%=fuzz-one-%): fuzz-one-%: $(BUILD)/%_fuzz
 $(FUZZERS:%=$(BUILD)/%_fuzz): $(BUILD)/%_fuzz: $(BUILD)/obj/test/fuzz/%_fuzz.o $(BUILD)/libsockeye.a
 	$(call say,link)$(LINK) -fsanitize=fuzzer -o $@ $^
 
+# --------------------------------------------------------------------------------------- benchmarks
+
+.PHONY: bench bench-idle bench-syscalls
+## bench: memory of an idle connection, and system calls for a message
+bench: bench-idle bench-syscalls
+bench-idle: $(BUILD)/sockeye
+	@SOCKEYE=$< python3 test/bench/idle.py
+bench-syscalls: $(BUILD)/sockeye
+	@test/support/need strace:strace
+	@SOCKEYE=$< python3 test/bench/syscalls.py
+
 # ------------------------------------------------------------------------------------------- others
 
 .PHONY: clean help FORCE

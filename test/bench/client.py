@@ -1,0 +1,68 @@
+"""A raw WebSocket client and a server process, for the benchmarks beside this file.
+
+SPDX-License-Identifier: MIT
+"""
+import os
+import re
+import signal
+import socket
+import subprocess
+
+REQUEST = (
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+DEADLINE_S = 60
+
+
+class Server:
+    """build/sockeye echo on a free port; `wrapper` is a command that runs it, such as strace."""
+
+    def __init__(self, *options, wrapper=()):
+        program = os.environ.get("SOCKEYE", "build/sockeye")
+        command = [*wrapper, program, "echo", "--listen", "127.0.0.1:0", "--quiet", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        self.port = int(re.search(r"ws://127\.0\.0\.1:(\d+)/", line).group(1))
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.process.pid}/smaps_rollup") as rollup:
+            return 1024 * int(re.search(r"^Rss:\s+(\d+)", rollup.read(), re.M).group(1))
+
+    def stop(self):
+        # With a wrapper, the server is the child of the process that was started.
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as children:
+            pids = children.read().split()
+        os.kill(int(pids[0]) if pids else self.process.pid, signal.SIGTERM)
+        self.process.wait(DEADLINE_S)
+
+
+def receive(connection, size):
+    data = b""
+    while len(data) < size:
+        piece = connection.recv(size - len(data))
+        if not piece:
+            raise EOFError("the server ended the connection")
+        data += piece
+    return data
+
+
+def connect(port, source="127.0.0.1"):
+    """A connection after its opening handshake."""
+    connection = socket.create_connection(("127.0.0.1", port), DEADLINE_S, (source, 0))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.sendall(REQUEST)
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += receive(connection, 1)
+    if not head.startswith(b"HTTP/1.1 101 "):
+        raise EOFError(head.decode())
+    return connection
+
+
+def echo(connection, text):
+    """Sends one text message of up to 125 bytes and waits for its echo."""
+    connection.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
+    answer = receive(connection, 2 + len(text))
+    if answer != bytes([0x81, len(text)]) + text:
+        raise ValueError(answer)
