@@ -141,7 +141,7 @@ build/doctest_main.o: test/support/doctest_main.cc | $(DOCTEST)
 .PHONY: gate gate-gcc gate-clang gate-sanitizers libc-only layers format format-fix
 ## gate: all that must hold before a change goes in
 gate:
-	+@test/support/count "$(MAKE)" gate-gcc gate-clang gate-sanitizers libc-only fuzz-short layers format
+	+@test/support/count "$(MAKE)" gate-gcc gate-clang gate-sanitizers libc-only fuzz-short layers names format
 
 # Each compiler builds everything, has the unit tests pass, and links with libc alone.
 gate-gcc:
@@ -172,6 +172,11 @@ $(BUILD)/test/runtime_probe: $(BUILD)/obj/test/net/runtime_probe.o $(RUNTIME)
 layers:
 	@test/support/layers_test
 	@test/support/layers
+
+## names: what the README names exists
+.PHONY: names
+names:
+	@test/support/names
 
 ## format: the sources are formatted as .clang-format says (format-fix formats them)
 CLANG_FORMAT := clang-format-14
