@@ -4,6 +4,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <utility>
+
 namespace sockeye::net {
 
 Result<void, Error> Signals::open() {

@@ -8,7 +8,7 @@ import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
 import { bytesOf } from "./support/messages.mjs";
-import { eventually, run, sockeye, start, startEcho, within } from "./support/sockeye.mjs";
+import { atEnd, eventually, run, sockeye, start, startEcho, within } from "./support/sockeye.mjs";
 
 // A ws server for one test; `serve` is called with each connection and its request.
 async function nodeServer(t, serve, options = {}) {
@@ -18,7 +18,7 @@ async function nodeServer(t, serve, options = {}) {
     socket.on("error", () => {});
     serve(socket, request);
   });
-  t.after(() => {
+  atEnd(t, () => {
     for (const socket of server.clients) socket.terminate();
     server.close();
   });
@@ -211,7 +211,7 @@ test("cat: a server whose accept value is wrong is a failure (RFC 6455 §4.1)", 
       "Connection: Upgrade\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"));
   }).listen(0, "127.0.0.1");
   await once(liar, "listening");
-  t.after(() => liar.close());
+  atEnd(t, () => liar.close());
   await fails(t, `ws://127.0.0.1:${liar.address().port}/`, /accept/i);
 });
 

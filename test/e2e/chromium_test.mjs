@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import test, { after, before } from "node:test";
 import { launch, openPage } from "./support/chromium.mjs";
 import { SIZES } from "./support/messages.mjs";
-import { startEcho } from "./support/sockeye.mjs";
+import { atEnd, startEcho } from "./support/sockeye.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -76,7 +76,7 @@ test("Chromium: a page of another origin is refused, and let in by --origin any 
   const open = await startEcho(t, "--origin", "any");
   const elsewhere = createServer((request, response) => response.end("<!doctype html>"));
   await new Promise((resolve) => elsewhere.listen(0, "127.0.0.1", resolve));
-  t.after(() => elsewhere.close());
+  atEnd(t, () => elsewhere.close());
   const page = await openPage(t, browser, `http://127.0.0.1:${elsewhere.address().port}/`);
   assert.equal(await page.evaluate(opensInPage, strict.url), false);
   assert.equal(await page.evaluate(opensInPage, open.url), true);

@@ -6,7 +6,7 @@ import net from "node:net";
 import test from "node:test";
 import { NodeClient } from "./support/node_client.mjs";
 import { TEXT, frame, openRaw } from "./support/raw_client.mjs";
-import { run, startEcho } from "./support/sockeye.mjs";
+import { atEnd, run, startEcho } from "./support/sockeye.mjs";
 
 test("command line: help is printed, exit status 0", async (t) => {
   const general = await run(t, ["help"]);
@@ -81,7 +81,7 @@ for (const args of mistakes) {
 test("command line: a taken port is one line on stderr, exit status 1, with threads too", async (t) => {
   const taken = net.createServer();
   await new Promise((resolve) => taken.listen(0, "127.0.0.1", resolve));
-  t.after(() => taken.close());
+  atEnd(t, () => taken.close());
   const address = `127.0.0.1:${taken.address().port}`;
   for (const threads of ["1", "2"]) {
     const { status, stdout, stderr } = await run(t, ["echo", "--listen", address, "--threads", threads]);

@@ -31,6 +31,7 @@ for (const [target, file, type] of [
     const { status, fields, body } = await respond(t, server, get(server, target));
     assert.equal(status, 200);
     assert.match(fields["content-type"], type);
+    assert.match(fields["content-security-policy"], /^default-src 'self'/);
     assert.ok(body.equals(readFileSync(path.join(repository, "app/page", file))));
   });
 }

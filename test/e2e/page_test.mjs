@@ -158,22 +158,6 @@ for (const [name, options] of looks) {
   });
 }
 
-test("page: nothing in it needs more than the policy default-src 'self'", async (t) => {
-  const server = await startEcho(t);
-  // Answers that the test makes come from no address, so Chromium asks whether they may reach this machine.
-  const page = await openPage(t, browser, "about:blank", { permissions: ["local-network-access"] });
-  await page.route("**/*", async (route) => {
-    const response = await route.fetch();
-    const headers = { ...response.headers(), "content-security-policy": "default-src 'self'" };
-    await route.fulfill({ response, headers });
-  });
-  await page.goto(`http://${server.host}/`);
-  await stateIs(page, "Open");
-  await button(page, "Send text").click();
-  await row(page, /received text Hello/);
-  assert.deepEqual(page.errors, []);
-});
-
 test("page: its three files are 12 KiB at most", () => {
   const sizes = ["index.html", "page.css", "page.js"].map((name) => statSync(path.join(repository, "app/page", name)).size);
   assert.ok(sizes.reduce((sum, size) => sum + size) <= 12 * 1024, `${sizes.join(" + ")} bytes`);

@@ -199,12 +199,21 @@ TEST_CASE("Timers: until_next_ms is -1 with nothing armed, 0 when late, and fits
   CHECK(probe.calls == 0);
 }
 
+TEST_CASE("Timers: after a long silence, the wheel stands where the clock does") {
+  Timers timers(0);
+  Probe probe;
+  timers.advance(800'000);
+  timers.arm(probe, 800'080);
+  CHECK(timers.until_next_ms(800'000) == 80);
+}
+
 TEST_CASE("Timers: a clock that goes back does nothing") {
   Timers timers(1000);
   Probe probe;
   timers.arm(probe, 2000);
   timers.advance(1900);
   timers.advance(500);
+  CHECK(timers.until_next_ms(1900) == 100);
   timers.advance(1999);
   CHECK(probe.calls == 0);
   timers.advance(2000);

@@ -67,8 +67,8 @@ std::size_t character_length(const std::uint8_t* bytes, std::size_t size) {
 std::size_t utf8_scalar(const std::uint8_t* bytes, std::size_t size) {
   std::size_t i = 0;
   while (i < size) {
-    if (bytes[i] < 0x80) {
-      i += size - i >= 8 && eight_are_ascii(bytes + i) ? 8 : 1;
+    if (size - i >= 8 && eight_are_ascii(bytes + i)) {
+      i += 8;
       continue;
     }
     const std::size_t length = character_length(bytes + i, size - i);

@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
-import { DEADLINE_MS } from "./sockeye.mjs";
+import { DEADLINE_MS, atEnd } from "./sockeye.mjs";
 
 const screenshots = fileURLToPath(new URL("../screenshots/", import.meta.url));
 
@@ -23,7 +23,7 @@ export const launch = () =>
 // gathers in `page.errors`.
 export async function openPage(t, browser, url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  t.after(() => context.close());
+  atEnd(t, () => context.close());
   context.setDefaultTimeout(DEADLINE_MS);
   const page = await context.newPage();
   page.errors = [];

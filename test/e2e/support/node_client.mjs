@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: MIT
 import { once } from "node:events";
 import WebSocket from "ws";
-import { within } from "./sockeye.mjs";
+import { atEnd, within } from "./sockeye.mjs";
 
 export class NodeClient {
   #messages = [];
@@ -12,7 +12,7 @@ export class NodeClient {
   // Resolves when the connection is open; fails with the HTTP status if it is refused.
   static async open(t, url, protocols = [], options = {}) {
     const client = new NodeClient(url, protocols, options);
-    t.after(() => client.socket.terminate());
+    atEnd(t, () => client.socket.terminate());
     await within(client.opened, `connection to ${url}`);
     return client;
   }

@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: MIT
 import net from "node:net";
-import { eventually, within } from "./sockeye.mjs";
+import { atEnd, eventually, within } from "./sockeye.mjs";
 
 export const KEY = "dGhlIHNhbXBsZSBub25jZQ==";  // RFC 6455 §1.3
 export const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -52,7 +52,7 @@ export class RawClient {
 
   static async connect(t, where) {
     const socket = net.connect({ allowHalfOpen: true, ...where });
-    t.after(() => socket.destroy());
+    atEnd(t, () => socket.destroy());
     const client = new RawClient(socket);
     await within(new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject)), "connect");
     return client;

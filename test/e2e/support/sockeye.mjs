@@ -43,10 +43,25 @@ export async function eventually(check, what, deadlineMs = DEADLINE_MS) {
   }
 }
 
+const cleanUps = new WeakMap();
+
+// Has `action` called when the test `t` ends: the last one first, so that clients go before the
+// server that they are connected to.
+export function atEnd(t, action) {
+  if (!cleanUps.has(t)) {
+    const actions = [];
+    cleanUps.set(t, actions);
+    t.after(async () => {
+      while (actions.length) await actions.pop()();
+    });
+  }
+  cleanUps.get(t).push(action);
+}
+
 // A folder of the test's own, removed when the test `t` ends.
 export function scratchFolder(t) {
   const folder = mkdtempSync(path.join(tmpdir(), "sockeye-e2e-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -100,7 +115,7 @@ export class Program {
 // Starts a program that lives as long as the test `t`.
 export function start(t, file, args, options) {
   const program = new Program(file, args, options);
-  t.after(() => program.stop());
+  atEnd(t, () => program.stop());
   return program;
 }
 
@@ -123,14 +138,14 @@ export async function startEcho(t, ...args) {
   return serving(program, Math.max(1, args.filter((argument) => argument === "--listen").length));
 }
 
-// Waits for `count` lines that name an address, and puts the first WebSocket URL among them into
-// `url`, its parts into `host` and `port`.
+// Waits for `count` lines that say where the server listens, which go to `addresses`; the first
+// WebSocket URL among them goes to `url`, its parts to `host`, `hostname` and `port`.
 export async function serving(program, count = 1) {
-  const announcements = () => program.stdout.match(/(ws:\/\/|unix:|fd:)\S+/g) ?? [];
-  await eventually(() => announcements().length >= count || !program.running, "a line with the server's URL");
+  const announcements = () => [...program.stdout.matchAll(/listening on (\S+)\n/g)].map((match) => match[1]);
+  await eventually(() => announcements().length >= count || !program.running, "a line that says where it listens");
   if (!program.running) throw new Error(`the server ended at once: ${program.stderr}`);
   program.addresses = announcements();
-  const url = program.addresses.find((address) => address.startsWith("ws://") && URL.canParse(address));
+  const url = program.addresses.find((address) => address.startsWith("ws://"));
   if (url) {
     const { hostname, port, host } = new URL(url);
     Object.assign(program, { url, host, hostname: hostname.replace(/[[\]]/g, ""), port: Number(port) });
