@@ -23,7 +23,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 LIBRARY_SOURCES := $(filter-out net/runtime.cc,$(wildcard crypto/*.cc net/*.cc ws/*.cc ws/*/*.cc))
 APP_SOURCES     := $(wildcard app/*.cc) app/page/embed.S
-TEST_SOURCES    := $(wildcard test/*/*_test.cc test/*/*/*_test.cc)
+TEST_SOURCES    := $(wildcard test/*/*_test.cc test/*/*/*_test.cc) \
+                   $(filter-out %/doctest_main.cc %_test.cc,$(wildcard test/support/*.cc))
 FUZZERS         := $(patsubst test/fuzz/%_fuzz.cc,%,$(wildcard test/fuzz/*_fuzz.cc))
 PAGE            := $(addprefix app/page/,index.html page.css page.js)
 FORMATTED       := $(wildcard $(foreach folder,crypto net ws app test,\
@@ -66,9 +67,10 @@ LINK      = $(CXX) $(CXXFLAGS) -pie $(SANITIZER) $(LDFLAGS)
 PROGRAM   = $(LINK) $(LIBC_ONLY)
 
 # Tests throw (doctest does), write small numbers as they come, and are compiled fast.
-$(TEST_OBJECTS) $(FUZZ_OBJECTS): LANGUAGE := -std=c++20 -fno-rtti
-$(TEST_OBJECTS) $(FUZZ_OBJECTS): WARNINGS := -Wall -Wextra -Wshadow -Werror
-$(TEST_OBJECTS) $(FUZZ_OBJECTS): CXXFLAGS := $(if $(SANITIZE),-O0,-O1) -g
+# (private: build/flags, which they depend on, keeps the others.)
+$(TEST_OBJECTS) $(FUZZ_OBJECTS): private LANGUAGE := -std=c++20 -fno-rtti
+$(TEST_OBJECTS) $(FUZZ_OBJECTS): private WARNINGS := -Wall -Wextra -Wshadow -Werror
+$(TEST_OBJECTS) $(FUZZ_OBJECTS): private CXXFLAGS := $(if $(SANITIZE),-O0,-O1) -g
 
 # Every recipe says in a word what it does, or with V=1 how.
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$@';)
@@ -123,11 +125,12 @@ DOCTEST := /usr/include/doctest/doctest.h
 $(DOCTEST):
 	@test/support/need doctest-dev:$(DOCTEST)
 
-# Everything but the program's main function, with libstdc++.
+# Everything but the program's main function, with libstdc++. Calls of malloc and free go through
+# test/support/failing_malloc.
 $(BUILD)/test/unit: $(TEST_OBJECTS) build/doctest_main.o \
                     $(filter-out %/app/sockeye.o,$(APP_OBJECTS)) $(BUILD)/libsockeye.a
 	@mkdir -p $(@D)
-	$(call say,link)$(LINK) -o $@ $^
+	$(call say,link)$(LINK) -Wl,--wrap=malloc,--wrap=free -o $@ $^
 
 $(TEST_OBJECTS): | $(DOCTEST)
 

@@ -23,11 +23,11 @@ void Connector::cancel() {
 }
 
 void Connector::on_agenda() {
-  try_next();
+  try_next({});
 }
 
-// Starts on the next address; when there is none left, says so.
-void Connector::try_next() {
+// Starts on the next address; when there is none left, `error`, the last one's, is the outcome.
+void Connector::try_next(Error error) {
   while (next_ < addresses_.size()) {
     const Address& address = addresses_[next_++];
     fd_.reset(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -42,10 +42,10 @@ void Connector::try_next() {
         loop_.watch(fd_.get(), *this)) {
       return;
     }
-    error_ = system_error("cannot connect to " + address.text());
+    error = system_error("cannot connect to " + address.text());
     fd_.reset();
   }
-  owner_.on_connect_failed(error_);
+  owner_.on_connect_failed(error);
 }
 
 void Connector::on_events(std::uint32_t events) {
@@ -54,10 +54,9 @@ void Connector::on_events(std::uint32_t events) {
   socklen_t size = sizeof error;
   ::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   if (error != 0) {
-    errno = error;
-    error_ = system_error("cannot connect to " + addresses_[next_ - 1].text());
     fd_.reset();
-    return try_next();
+    errno = error;
+    return try_next(system_error("cannot connect to " + addresses_[next_ - 1].text()));
   }
   loop_.unwatch(fd_.get());
   owner_.on_connected(std::move(fd_));

@@ -30,7 +30,7 @@ class Connector final : public Watcher {
   Connector(Loop& loop, Owner& owner) : loop_(loop), owner_(owner) {}
   ~Connector() { cancel(); }
 
-  // Tries `addresses` one after the other; the owner hears of the outcome in a later turn.
+  // Tries `addresses` one after the other; the owner hears of the outcome later.
   void connect(std::vector<Address> addresses);
 
   // Gives up; the owner isn't called any more.
@@ -39,14 +39,13 @@ class Connector final : public Watcher {
  private:
   void on_events(std::uint32_t events) override;
   void on_agenda() override;
-  void try_next();
+  void try_next(Error error);
 
   Loop& loop_;
   Owner& owner_;
   std::vector<Address> addresses_;
   std::size_t next_ = 0;
   Fd fd_;
-  Error error_;
 };
 
 }  // namespace sockeye::net

@@ -108,6 +108,7 @@ Result<void, Error> Listener::bind(const Address& address, Sharing sharing) {
     return cannot_listen(address);
   }
   made_file_ = address.kind() == Address::Kind::path;
+  address_ = address;
   fd_ = std::move(fd);
   if (::listen(fd_.get(), SOMAXCONN) != 0) {
     Error error = cannot_listen(address);
@@ -115,7 +116,7 @@ Result<void, Error> Listener::bind(const Address& address, Sharing sharing) {
     return error;
   }
   const bool has_port = address.port() != 0 || address.family() == AF_UNIX;
-  address_ = has_port ? address : local_address(fd_.get());
+  if (!has_port) address_ = local_address(fd_.get());
   return {};
 }
 
@@ -170,9 +171,11 @@ void Listener::on_timer(std::uint64_t) {
 
 void Listener::accept_some() {
   if (armed()) return;  // pausing
+  bool accepted = false;
   for (int i = 0; i < accepts_per_turn; ++i) {
     Fd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
+      accepted = true;
       owner_.on_accept(std::move(fd));
       if (!fd_) return;  // the owner has closed us
       continue;
@@ -191,18 +194,25 @@ void Listener::accept_some() {
         continue;
     }
   }
+  // Nothing but errors: it is the socket that is broken (EINVAL: a process that shares it has shut
+  // it down), and to go on asking would spin.
+  if (!accepted) return pause();
   loop_.schedule(*this);
 }
 
 void Listener::out_of_descriptors() {
-  log(LogLevel::warn, "accepting pauses",
-      {{"listener", address_.text()}, {"reason", std::string_view(std::strerror(errno))}});
+  pause();
   reserve_.reset();
   {
     const Fd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) owner_.on_turn_away(fd.get());
   }
-  reserve_ = open_reserve();
+  if (fd_) reserve_ = open_reserve();  // else the owner has closed us
+}
+
+void Listener::pause() {
+  log(LogLevel::warn, "accepting pauses",
+      {{"listener", address_.text()}, {"reason", std::string_view(std::strerror(errno))}});
   loop_.timers().arm(*this, loop_.now_ms() + pause_ms);
 }
 

@@ -66,6 +66,7 @@ class Listener final : public Watcher, private Timer {
   Result<void, Error> adopt(int descriptor, const Address& address);
   void accept_some();
   void out_of_descriptors();
+  void pause();
 
   Loop& loop_;
   Owner& owner_;

@@ -68,28 +68,24 @@ class LogField {
   Kind kind_;
 };
 
-// Whether a line at `level` would be written: to be asked before costly texts are made for one.
-inline bool log_enabled(LogLevel level);
-
-// Writes one line. Leaves errno as it was.
-inline void log(LogLevel level, std::string_view message,
-                std::initializer_list<LogField> fields = {});
-
-// Milliseconds since 1970 as "2026-11-22T10:11:12.345Z" (ISO 8601, UTC).
-void put_utc_time(TextWriter& text, std::uint64_t unix_ms);
-
 namespace detail {
 extern LogLevel log_level;
 void write_log_line(LogLevel level, std::string_view message,
                     std::initializer_list<LogField> fields);
 }  // namespace detail
 
+// Whether a line at `level` would be written: to be asked before costly texts are made for one.
 inline bool log_enabled(LogLevel level) {
   return level <= detail::log_level;
 }
 
-inline void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+// Writes one line. Leaves errno as it was.
+inline void log(LogLevel level, std::string_view message,
+                std::initializer_list<LogField> fields = {}) {
   if (log_enabled(level)) detail::write_log_line(level, message, fields);
 }
+
+// Milliseconds since 1970 as "2026-11-22T10:11:12.345Z" (ISO 8601, UTC).
+void put_utc_time(TextWriter& text, std::uint64_t unix_ms);
 
 }  // namespace sockeye::net

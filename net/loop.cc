@@ -71,7 +71,7 @@ void Loop::run() {
 }
 
 int Loop::wait_ms() const {
-  return agenda_ != nullptr ? 0 : timers_.until_next_ms(now_ms_);
+  return agenda_ != nullptr ? 0 : timers_.until_next_ms(now_ms());
 }
 
 void Loop::turn(int timeout_ms) {
@@ -86,12 +86,14 @@ void Loop::turn(int timeout_ms) {
   epoll_event events[events_per_wait];
   const int count = ::epoll_wait(epoll_.get(), events, events_per_wait, timeout_ms);
   now_ms_ = clock_.now_ms();
+  in_turn_ = true;
   // A failed wait (EINTR, where the embedding program takes signals) is a turn without events.
   for (int i = 0; i < count; ++i) {
     static_cast<Watcher*>(events[i].data.ptr)->on_events(events[i].events);
   }
   timers_.advance(now_ms_);
   run_agenda();
+  in_turn_ = false;
 }
 
 void Loop::schedule(Watcher& watcher) {

@@ -102,8 +102,9 @@ class Loop {
   // before the loop is destroyed but not run by then is dropped.
   void post(std::function<void()> task);
 
-  // Milliseconds on the monotonic clock, read once per turn.
-  std::uint64_t now_ms() const { return now_ms_; }
+  // Milliseconds on the monotonic clock: in a callback, when the turn's wait was over; outside of
+  // turns, now. (A program with an event loop of its own may come back after a long while.)
+  std::uint64_t now_ms() const { return in_turn_ ? now_ms_ : clock_.now_ms(); }
   Timers& timers() { return timers_; }
   Pool& pool() { return pool_; }
 
@@ -141,7 +142,8 @@ class Loop {
   void run_agenda();
 
   Clock& clock_;
-  std::uint64_t now_ms_;
+  std::uint64_t now_ms_;  // of the turn
+  bool in_turn_ = false;
   Timers timers_;
   Pool pool_;
   Fd epoll_;

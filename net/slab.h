@@ -25,6 +25,8 @@ struct SlabKey {
 
 template <typename T>
 class Slab {
+  static_assert(alignof(T) <= alignof(std::max_align_t), "malloc aligns no further");
+
  public:
   Slab() = default;
   ~Slab() {

@@ -100,11 +100,9 @@ void Stream::read() {
   if (may_read()) receive_once();
   if (may_read() && hung_up_) receive_once();
   if (may_read()) loop_.schedule(*this);
-  // A broken stream whose reader is paused would never get to see its end.
-  if (broken_ && reading_paused_ && !ended_ && !closed_) {
-    ended_ = true;
-    on_end(EPIPE);
-  }
+  // A stream that can't send ends when all that came is read, or at once where its reader is
+  // paused: no event would ever say so.
+  if (broken_ && (reading_paused_ || !readable_)) report_end(EPIPE);
 }
 
 void Stream::receive_once() {
@@ -129,13 +127,16 @@ void Stream::receive_once() {
     if (size > direct_size && !closed_) on_receive(shared.first(size - direct_size));
     return;
   }
-  if (received < 0 && errno == EAGAIN) {
-    readable_ = false;
-    return;
-  }
   readable_ = false;
+  // A send that failed has taken the socket's error with it, and left what looks like a FIN.
+  if (received == 0) return report_end(broken_ ? EPIPE : 0);
+  if (errno != EAGAIN) report_end(errno);
+}
+
+void Stream::report_end(int error) {
+  if (ended_ || closed_) return;
   ended_ = true;
-  on_end(received == 0 ? 0 : errno);
+  on_end(error);
 }
 
 void Stream::read_now() {
@@ -176,15 +177,18 @@ bool Stream::write(Bytes head, Bytes body) {
 bool Stream::write_newest(Bytes bytes) {
   if (output_ == nullptr || closed_ || broken_) return write(bytes);
   Chunk* chunk = output_->newest;
+  if (chunk != nullptr) {
+    output_->bytes -= chunk->end;
+    chunk->end = 0;
+  }
   if (chunk == nullptr || chunk->capacity < bytes.size()) {
     chunk = add_chunk(bytes.size());
     if (chunk == nullptr) return false;
     output_->newest = chunk;
   }
-  output_->bytes -= chunk->end;
   copy_bytes(chunk->bytes(), bytes);
   chunk->end = bytes.size();
-  output_->bytes += chunk->end;
+  output_->bytes += bytes.size();
   return true;
 }
 
@@ -321,6 +325,7 @@ void Stream::flush_queue() {
     const std::size_t taken = sent > 0 ? static_cast<std::size_t>(sent) : 0;
     drop_sent(taken);
     if (taken > 0) on_progress();
+    if (closed_) return;
     if (taken < total) {
       output_->blocked = output_->awaiting_edge = true;
       return;

@@ -4,7 +4,7 @@
 // readable until the kernel has no more: at EAGAIN, or at a read shorter than asked for, unless the
 // peer's end was reported too (epoll(7): for streams a short read means drained. It holds because
 // servers take signals from a signalfd; a signal could cut a read short with bytes left). A stream
-// makes one read per turn; one that isn't drained takes its next turn with the others.
+// makes one read for an event; one that isn't drained has its next on the agenda, with the others.
 //
 // Writing. Three places, in this order on the way to the kernel:
 //
@@ -138,6 +138,7 @@ class Stream : public Watcher {
 
   void read();
   void receive_once();
+  void report_end(int error);
 
   std::size_t send_now(Bytes first, Bytes second, Bytes third);
   [[nodiscard]] bool send_or_queue(Bytes head, Bytes body);

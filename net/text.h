@@ -4,7 +4,7 @@
 //   Text<64> line;
 //   line.put("fd ").put_decimal(7).put(" at 0x").put_hex(0x2a, 4);   // "fd 7 at 0x002a"
 //
-// What doesn't fit is cut off, and truncated() says so.
+// What doesn't fit is cut off, and truncated() says so. Part of the floor.
 //
 // SPDX-License-Identifier: MIT
 #pragma once

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "net/resolver.h"
+#include "net/text.h"
 #include "ws/http/handshake.h"
 #include "ws/http/url.h"
 
@@ -82,32 +83,33 @@ Result<void, net::Error> Client::connect(std::string_view url_text, const Connec
                     .origin = options.origin,
                     .extra_fields = fields};
   random_.fill(offer.nonce);
-  auto request = http::upgrade_request(offer);
+  net::Text<http::request_head_bytes> text;
+  const auto request = http::upgrade_request(text, offer);
   if (!request) return failure(request.error());
   std::vector<net::Address> addresses = TRY(net::resolve(url->host, url->port));
 
   attempts_.push_back(
-      std::make_unique<Attempt>(*this, offer.nonce, std::move(*request), options.data));
+      std::make_unique<Attempt>(*this, offer.nonce, std::string(*request), options.data));
   attempts_.back()->start(std::move(addresses));
   return {};
 }
 
 void Client::run() {
-  if (attempts_.empty() && connections_.count() == 0) return;
-  loop_.run();
+  if (idle()) return;
+  run_loop();
 }
 
 void Client::finished(Attempt& attempt) {
   const auto found = std::find_if(attempts_.begin(), attempts_.end(),
                                   [&attempt](const auto& one) { return one.get() == &attempt; });
   attempts_.erase(found);
-  stop_if_idle();
+  if (idle()) end_run();
 }
 
-void Client::on_connection_gone() { stop_if_idle(); }
-
-void Client::stop_if_idle() {
-  if (attempts_.empty() && connections_.count() == 0) loop_.stop();
+void Client::on_connection_gone(bool) {
+  if (idle()) end_run();
 }
+
+bool Client::idle() const { return attempts_.empty() && connections_.count() == 0; }
 
 }  // namespace sockeye::ws

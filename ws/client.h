@@ -39,9 +39,9 @@ class Client final : public Endpoint {
  private:
   class Attempt;
 
-  void on_connection_gone() override;
+  void on_connection_gone(bool admitted) override;
   void finished(Attempt& attempt);
-  void stop_if_idle();
+  bool idle() const;
 
   std::vector<std::unique_ptr<Attempt>> attempts_;
 };

@@ -24,7 +24,8 @@ struct Connection::Kept {
 };
 
 Connection* Handle::get() const {
-  return endpoint_ != nullptr ? endpoint_->connections_.find(key_) : nullptr;
+  Connection* connection = endpoint_ != nullptr ? endpoint_->connections_.find(key_) : nullptr;
+  return connection != nullptr && connection->in_use() ? connection : nullptr;
 }
 
 Connection::Connection(Endpoint& endpoint)
@@ -112,13 +113,20 @@ void Connection::close(std::uint16_t code, std::string_view reason) {
   assert(code == close_code::none_received || frame::is_valid_close_code(code));
   if (state_ != State::open) return;
   send_close(code, reason);
-  state_ = State::closing;
   arm(limits().close_timeout_ms);
+  resume();
 }
 
 // The server stops: RFC 6455 §7.4.1, code 1001.
 void Connection::go_away() {
-  if (state_ == State::handshaking) return drop();
+  if (state_ == State::handshaking) {
+    // There may be a response on its way.
+    state_ = State::lingering;
+    arm(limits().close_timeout_ms);
+    return close_when_written();
+  }
+  // One that lingers has been told all there is to tell.
+  if (state_ == State::lingering && buffered_bytes() == 0) return drop();
   close(close_code::going_away, info(Error::server_stopping).text);
 }
 
@@ -135,6 +143,7 @@ void Connection::drop() {
 
 void Connection::send_close(std::uint16_t code, std::string_view reason) {
   if (protocol_.close_sent() || closed()) return;
+  state_ = State::closing;  // §5.5.1: nothing is sent after it, whatever on_close() may try
   // A frame for which there is no memory is lost, and TCP's end says the rest.
   (void)write(protocol_.close(code, reason, masking_key()));
 }
@@ -185,9 +194,11 @@ void Connection::report_closed(std::uint16_t code, std::string_view reason, bool
 // The peer's end of TCP without a Close frame (RFC 6455 §7.1.5: code 1006), or the end that a
 // lingering connection waits for. What was sent before still goes out, if it can.
 void Connection::on_end(int error) {
-  if (state_ == State::handshaking) return handshake_failed(Error::connection_lost);
-  if (state_ == State::lingering || error != 0) return drop();
-  log_error(LogLevel::debug, "peer is gone", Error::connection_lost);
+  if (state_ == State::handshaking && endpoint_.settings_.role == Role::client) {
+    return connect_failed(Error::connection_lost);
+  }
+  if (error != 0) return drop();
+  if (opened_) log_error(LogLevel::debug, "peer is gone", Error::connection_lost);
   state_ = State::lingering;
   arm(limits().close_timeout_ms);
   close_when_written();
@@ -255,11 +266,14 @@ void Connection::on_turn() {
 }
 
 void Connection::pause() {
+  loop().assert_in_thread();
+  if (state_ == State::lingering) return;  // it waits for the peer's FIN, and calls nobody
   paused_ = true;
   pause_reading();
 }
 
 void Connection::resume() {
+  loop().assert_in_thread();
   if (!paused_ || closed()) return;
   paused_ = false;
   heard();  // silence that we asked for doesn't count
@@ -333,7 +347,11 @@ void Connection::on_unblocked() {
   if (state_ == State::open) handler().on_drain(*this);
 }
 
-void Connection::on_progress() { heard(); }
+// A peer that makes room for what has waited is alive. (Without a wait it is only the kernel that
+// took something, such as our own Ping.)
+void Connection::on_progress() {
+  if (blocked()) heard();
+}
 
 // ── Time ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -378,27 +396,34 @@ void Connection::check_silence(std::uint64_t now_ms) {
   const std::uint32_t idle = limits().idle_timeout_ms;
   const std::uint32_t ping_after = limits().ping_interval_ms;
   if (reading_paused() && !blocked()) heard();  // we don't listen: the silence is ours
-  const std::uint32_t silent = static_cast<std::uint32_t>(now_ms) - last_heard_ms_;
+  std::uint32_t silent = static_cast<std::uint32_t>(now_ms) - last_heard_ms_;
 
   if (idle != 0 && silent >= idle) {
-    // It may be this loop that was late, so read what is pending before the peer counts as gone.
-    if (last_look_ || reading_paused()) return fail(Error::idle_timeout);
-    last_look_ = true;
-    read_now();
-    return arm(1);
+    if (ping_after != 0 && ping_after < idle && !ping_outstanding_) {
+      // This loop was late, and sent no Ping that the peer could have answered: it gets one now,
+      // and the time that it would have had.
+      last_heard_ms_ = static_cast<std::uint32_t>(now_ms) - ping_after;
+      silent = ping_after;
+    } else {
+      // Or the answer is there and was not read yet, so one look before the peer counts as gone.
+      if (last_look_ || reading_paused()) return fail(Error::idle_timeout);
+      last_look_ = true;
+      read_now();
+      return arm(1);
+    }
   }
   if (ping_after != 0 && silent >= ping_after && !ping_outstanding_) {
     ping_outstanding_ = true;
     if (!send_control(Opcode::ping, {})) return;
   }
 
+  // Until the peer counts as gone, or the next Ping could be due: for one that answers at once,
+  // that is when the interval is over anew.
   std::uint32_t wait = idle != 0 ? idle - silent : 0;
-  if (ping_after != 0 && !ping_outstanding_) {
-    const std::uint32_t until_ping = ping_after - silent;
+  if (ping_after != 0) {
+    const std::uint32_t until_ping = ping_outstanding_ ? ping_after : ping_after - silent;
     wait = wait == 0 ? until_ping : std::min(wait, until_ping);
   }
-  // An outstanding Ping without an idle timeout leaves nothing to wait for but the next silence.
-  if (wait == 0 && ping_after != 0) wait = ping_after;
   arm(wait);
 }
 

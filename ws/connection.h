@@ -40,11 +40,11 @@ enum class SendResult : std::uint8_t {
   closing,  // not sent: the connection is closing or closed
 };
 
-// Names a connection for as long as one likes; once it is gone, get() says so.
+// Names a connection for as long as its server or client lives; once it is gone, get() says so.
 class Handle {
  public:
   Handle() = default;
-  Connection* get() const;  // null when the connection is gone
+  Connection* get() const;  // null once on_close() was called, or the handshake has failed
   bool operator==(const Handle&) const = default;
 
  private:
@@ -71,6 +71,7 @@ class Connection final : private net::Stream, private net::Timer {
 
   // Starts the closing handshake; on_close() comes when it is over, or has taken too long. The
   // code is one that a Close frame may carry (1000, 1001, …, 3000 to 4999), or 1005 for none.
+  // Ends a pause, for the peer's Close frame has to be read.
   void close(std::uint16_t code = close_code::normal, std::string_view reason = {});
 
   // Drops the connection without a word. on_close() comes soon after, with code 1006.
@@ -100,6 +101,7 @@ class Connection final : private net::Stream, private net::Timer {
 
  private:
   friend class Endpoint;
+  friend class Handle;
   friend class Server;
   friend class Client;
   friend class Reply;
@@ -131,6 +133,7 @@ class Connection final : private net::Stream, private net::Timer {
   MutableBytes process(MutableBytes bytes);
   void keep(MutableBytes bytes);
   bool on_hold() const;
+  bool in_use() const { return opened_ || (state_ == State::handshaking && !closed()); }
 
   // The opening handshake, and plain HTTP: connection_handshake.cc
   bool accept(net::Fd fd);
@@ -172,6 +175,7 @@ class Connection final : private net::Stream, private net::Timer {
   bool paused_ : 1 = false;            // by the program
   bool opened_ : 1 = false;            // on_open() was called, and on_close() was not
   bool ping_outstanding_ : 1 = false;  // nothing was heard since our own Ping
+  bool admitted_ : 1 = true;           // counts for limits.connections: wasn't refused at once
   bool last_look_ : 1 = false;         // silent for too long; pending input is read once more
   std::uint32_t last_heard_ms_ = 0;    // the loop's time, modulo 2^32
   Endpoint& endpoint_;

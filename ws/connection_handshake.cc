@@ -4,9 +4,9 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <new>
-#include <string>
 
 #include "net/log.h"
+#include "net/text.h"
 #include "ws/connection.h"
 #include "ws/endpoint.h"
 #include "ws/http/handshake.h"
@@ -108,17 +108,18 @@ void Connection::upgrade(const http::Request& request) {
   Upgrade upgrade(request, *this);
   upgrade.choose_subprotocol(http::choose_subprotocol(request, endpoint_.subprotocols_));
   handler().on_upgrade(upgrade);
-  if (closed()) return;
+  if (closed() || state_ != State::handshaking) return;
   if (upgrade.refused_status_ != 0) {
-    Reply reply(*this);
+    Reply reply(*this, Reply::Then::close);
     reply.send(upgrade.refused_status_, "text/plain; charset=utf-8",
                as_bytes(upgrade.refusal_text_));
     return linger();
   }
 
+  net::Text<http::response_head_bytes> text;
   const auto response =
-      http::upgrade_response(request, {subprotocol(), {}}, endpoint_.settings_.kernels.sha1);
-  if (!response) return refuse(response.error());
+      http::upgrade_response(text, request, {subprotocol(), {}}, endpoint_.settings_.kernels.sha1);
+  if (!response) return refuse(Error::reply_malformed);  // no fault of the request: it was checked
   if (!write(as_bytes(*response))) return end(Error::out_of_memory);
   net::log(LogLevel::debug, "connection opened", {{"path", request.path()}});
   open();
@@ -160,11 +161,12 @@ void Reply::send(std::uint16_t status, std::string_view content_type, Bytes body
   if (answered_) return;
   answered_ = true;
   const http::RequestReader& reader = connection_.handshake_.server_->reader;
-  http::HeadWriter writer = http::HeadWriter::response(status);
+  net::Text<http::response_head_bytes> text;
+  http::HeadWriter writer = http::HeadWriter::response(text, status);
   writer.field("Content-Type", content_type).field("Content-Length", body.size());
   for (const http::Field& field : extra_fields) writer.field(field.name, field.value);
   // RFC 9112 §9.3: 1.1 keeps the connection unless told otherwise, 1.0 the other way round.
-  if (!reader.persists()) {
+  if (then_ == Then::close || !reader.persists()) {
     writer.field("Connection", "close");
   } else if (reader.request().version_minor() == 0) {
     writer.field("Connection", "keep-alive");
@@ -187,9 +189,9 @@ void Reply::refuse(Error error) {
 void Connection::refuse(Error error) {
   log_error(LogLevel::info, "request refused", error);
   const bool is_head = handshake_.server_->reader.request().method() == "HEAD";
-  const std::string response =
-      http::refusal(error, is_head ? http::BodyMode::left_out : http::BodyMode::sent);
-  if (!write(as_bytes(response))) return end(Error::out_of_memory);
+  const http::BodyMode body = is_head ? http::BodyMode::left_out : http::BodyMode::sent;
+  net::Text<http::refusal_bytes> text;
+  if (!write(as_bytes(http::refusal(text, error, body)))) return end(Error::out_of_memory);
   linger();
 }
 

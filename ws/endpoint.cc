@@ -26,7 +26,8 @@ Endpoint::Endpoint(Handler& handler, Options options, frame::Role role, net::Loo
                 .pool = loop_.pool(),
                 .limits = within_memory(options_.limits),
                 .kernels = {},
-                .in_chunks = options_.in_chunks} {}
+                .in_chunks = options_.in_chunks},
+      random_(options_.random != nullptr ? *options_.random : system_random_) {}
 
 Endpoint::~Endpoint() {
   for (std::uint32_t i = 0; Connection* connection = connections_.next(i);) {
@@ -40,9 +41,16 @@ Result<void, net::Error> Endpoint::prepare() {
   return {};
 }
 
+void Endpoint::run_loop() {
+  running_ = true;
+  loop_.run();
+  running_ = false;
+}
+
 void Endpoint::remove(Connection& connection) {
+  const bool admitted = connection.admitted_;
   connections_.destroy(&connection);
-  on_connection_gone();
+  on_connection_gone(admitted);
 }
 
 }  // namespace sockeye::ws

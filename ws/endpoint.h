@@ -27,19 +27,20 @@
 namespace sockeye::ws {
 
 struct Options {
-  Limits limits;
+  Limits limits = {};
 
   // Messages come in on_chunk() as they arrive, and are never held in memory whole.
   bool in_chunks = false;
 
-  // A server's: the subprotocols it speaks, best first. A client's: those it offers. At most 64.
-  std::vector<std::string> subprotocols;
+  // A server's: the subprotocols it speaks, best first. A client's: those it offers. At most
+  // max_subprotocols.
+  std::vector<std::string> subprotocols = {};
 
   // A server's: whose pages may connect. The pages of its own host, unless told otherwise.
-  http::OriginPolicy origin;
+  http::OriginPolicy origin = {};
 
   // A server's: the names it answers to. All, unless told otherwise.
-  http::AllowedHosts hosts;
+  http::AllowedHosts hosts = {};
 
   // A server's: run() ends gracefully on SIGINT and SIGTERM, at once on a second one.
   bool stop_on_signals = true;
@@ -48,7 +49,11 @@ struct Options {
   std::atomic<std::uint32_t>* connection_count = nullptr;
 
   // A server's: called each time stop() is.
-  std::function<void()> on_stop;
+  std::function<void()> on_stop = {};
+
+  // A client's: where its nonces and masking keys come from (RFC 6455 §10.3). The system, unless
+  // told otherwise; what is given here must outlive the client.
+  crypto::Random* random = nullptr;
 };
 
 class Endpoint {
@@ -65,14 +70,22 @@ class Endpoint {
   // has one of its own. `handler` must outlive the endpoint.
   Endpoint(Handler& handler, Options options, frame::Role role, net::Loop* loop);
 
-  // Drops all connections. Not to be called from within a turn of the loop.
+  // Drops all connections, without on_close(). Not to be called from within a turn of the loop.
   ~Endpoint();
 
   // Gets the loop and the kernels ready; to be called before the first connection.
   Result<void, net::Error> prepare();
 
-  // Called when a connection is gone; its place is free already.
-  virtual void on_connection_gone() {}
+  // Runs the loop until `end_run()`, which does nothing while someone else runs it: a loop that is
+  // shared goes on for the others.
+  void run_loop();
+  void end_run() {
+    if (running_) loop_.stop();
+  }
+
+  // Called when a connection is gone; its place is free already. `admitted`: it wasn't one of those
+  // that exceeded limits.connections.
+  virtual void on_connection_gone(bool admitted) = 0;
 
   Handler& handler_;
   Options options_;
@@ -80,7 +93,8 @@ class Endpoint {
   std::unique_ptr<net::Loop> own_loop_;
   net::Loop& loop_;
   Settings settings_;
-  crypto::SystemRandom random_;
+  crypto::SystemRandom system_random_;
+  crypto::Random& random_;
   Slab<Connection> connections_;
 
  private:
@@ -88,6 +102,8 @@ class Endpoint {
   friend class Handle;
 
   void remove(Connection& connection);
+
+  bool running_ = false;  // in run_loop()
 };
 
 }  // namespace sockeye::ws

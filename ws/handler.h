@@ -10,9 +10,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <string>
 #include <string_view>
 
 #include "net/bytes.h"
@@ -82,6 +84,7 @@ class Upgrade {
 
   // Refuses with an HTTP status (400 to 599) and a short text.
   void refuse(std::uint16_t status, std::string_view text) {
+    assert(status >= 400 && status <= 599);
     refused_status_ = status;
     refusal_text_ = text;
   }
@@ -94,7 +97,7 @@ class Upgrade {
   const http::Request& request_;
   Connection& connection_;
   std::uint16_t refused_status_ = 0;
-  std::string_view refusal_text_;
+  std::string refusal_text_;
 };
 
 // The response to a plain HTTP request.
@@ -110,9 +113,12 @@ class Reply {
 
  private:
   friend class Connection;
-  explicit Reply(Connection& connection) : connection_(connection) {}
+  enum class Then : std::uint8_t { as_requested, close };
+  explicit Reply(Connection& connection, Then then = Then::as_requested)
+      : connection_(connection), then_(then) {}
 
   Connection& connection_;
+  const Then then_;        // whether the connection ends after it, whatever the request says
   bool answered_ = false;  // a second answer is ignored
 };
 

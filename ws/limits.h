@@ -11,12 +11,16 @@
 
 namespace sockeye::ws {
 
+// How many subprotocols one side may name. It is fixed, for the cost of finding repeated ones grows
+// with the square of their number.
+inline constexpr std::size_t max_subprotocols = 64;
+
 struct Limits {
   // HTTP heads (RFC 9112 §3: a server that gets a longer request target answers 414;
   // RFC 6585 §5: 431 for fields).
   std::size_t request_line_bytes = 8 * 1024;
   std::size_t head_bytes = 16 * 1024;  // request line, all fields, and the empty line
-  std::size_t head_fields = 100;
+  std::size_t head_fields = 100;       // above http::Head::max_fields, 128, it has no effect
   std::size_t request_body_bytes = 64 * 1024;  // plain HTTP requests; more is answered with 413
 
   // Messages (RFC 6455 §10.4: implementations limit frame and message size).

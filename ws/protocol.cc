@@ -194,6 +194,7 @@ Event Protocol::control_event(Opcode opcode, MutableBytes payload) {
 // §7.1.7: once the connection fails, nothing more of what the peer sends is looked at.
 Event Protocol::fail(Error error) {
   failed_ = true;
+  in_frame_ = false;
   return {.kind = Event::Kind::failed, .error = error};
 }
 

@@ -4,10 +4,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <string>
+#include <string_view>
 #include <utility>
 
 #include "net/log.h"
+#include "net/text.h"
 #include "ws/http/writer.h"
 
 namespace sockeye::ws {
@@ -33,7 +34,7 @@ Server::Server(Handler& handler, Options options, net::Loop* loop)
 Server::~Server() {
   loop_.timers().disarm(*this);
   loop_.forget(signals_);
-  count_ -= static_cast<std::uint32_t>(connections_.count());
+  count_ -= static_cast<std::uint32_t>(connections_.count()) - refusals_;
 }
 
 Result<net::Address, net::Error> Server::listen(std::string_view address) {
@@ -54,35 +55,35 @@ int Server::run() {
   if (options_.stop_on_signals) {
     if (auto opened = signals_.open(); !opened) return report(opened.error());
   }
-  loop_.run();
+  if (!stopped()) run_loop();
   return 0;
 }
 
 void Server::on_accept(net::Fd fd) {
-  const std::uint32_t limit = settings_.limits.connections;
-  const bool over_limit = count_ >= limit;
-  if (over_limit && count_ - limit >= refusals_at_once) return on_turn_away(fd.get());
+  const bool admitted = count_ < settings_.limits.connections;
+  if (!admitted && refusals_ == refusals_at_once) return on_turn_away(fd.get());
   Connection* connection = connections_.create(*this);
   if (connection == nullptr) return on_turn_away(fd.get());
-  ++count_;
+  admitted ? ++count_ : ++refusals_;
+  connection->admitted_ = admitted;
   if (!connection->accept(std::move(fd))) {
     connections_.destroy(connection);
-    on_connection_gone();
-    return;
+    return on_connection_gone(admitted);
   }
-  if (over_limit) connection->refuse(Error::overloaded);
+  if (!admitted) connection->refuse(Error::overloaded);
 }
 
 // There is neither room nor time for a connection: a response into the socket's empty buffer, and
 // the socket is closed.
 void Server::on_turn_away(int fd) {
-  const std::string response = http::refusal(Error::overloaded);
+  net::Text<http::refusal_bytes> text;
+  const std::string_view response = http::refusal(text, Error::overloaded);
   (void)::send(fd, response.data(), response.size(), MSG_NOSIGNAL);
 }
 
-void Server::on_connection_gone() {
-  --count_;
-  if (stopping_ && connections_.count() == 0) loop_.stop();
+void Server::on_connection_gone(bool admitted) {
+  admitted ? --count_ : --refusals_;
+  if (stopped()) end_run();
 }
 
 // ── Stopping ─────────────────────────────────────────────────────────────────────────────────
@@ -94,8 +95,9 @@ void Server::stop() {
   // Closed, but not destroyed: an event for one may be next in this turn.
   for (const auto& listener : listeners_) listener->close();
   log(LogLevel::info, "stopping", {{"connections", connections_.count()}});
-  if (connections_.count() == 0) return loop_.stop();
-  stop_deadline_ms_ = loop_.now_ms() + settings_.limits.stop_timeout_ms;
+  if (stopped()) return end_run();
+  const std::uint32_t timeout_ms = settings_.limits.stop_timeout_ms;
+  stop_deadline_ms_ = timeout_ms != 0 ? loop_.now_ms() + timeout_ms : ~std::uint64_t{0};
   close_batch(loop_.now_ms());
 }
 

@@ -67,7 +67,8 @@ class Server final : public Endpoint, public net::Listener::Owner, private net::
   };
 
   void on_timer(std::uint64_t now_ms) override;
-  void on_connection_gone() override;
+  void on_connection_gone(bool admitted) override;
+  bool stopped() const { return stopping_ && connections_.count() == 0; }
   void close_batch(std::uint64_t now_ms);
   void drop_all();
 
@@ -77,6 +78,7 @@ class Server final : public Endpoint, public net::Listener::Owner, private net::
   std::atomic<std::uint32_t>& count_;
   bool stopping_ = false;
   std::uint64_t stop_deadline_ms_ = 0;
+  std::uint32_t refusals_ = 0;   // connections that exceed the limit and are being told so
   std::uint32_t stop_next_ = 0;  // the place in connections_ where the next batch begins
 };
 

@@ -120,7 +120,8 @@ test("cat: --header, --origin and --subprotocol are in the request (RFC 6455 §4
     seen = { headers, protocol: socket.protocol };
     socket.send("done");
   });
-  const args = ["--header", "X-One: 1", "--header", "X-Two: two words", "--origin", "http://a.example", "--subprotocol", "chat"];
+  const args = ["--header", "X-One: 1", "--header", "X-Two: two words", "--origin", "http://a.example",
+    "--subprotocol", "chat"];
   const { status } = await run(t, ["cat", "-1", ...args, url]);
   assert.equal(status, 0);
   assert.equal(seen.headers["x-one"], "1");
@@ -147,7 +148,7 @@ test("cat: localhost is found, IPv4 or IPv6", async (t) => {
 });
 
 for (const [code, reason] of [[1000, ""], [1000, "that is all"], [3000, "für heute"], [4999, "x".repeat(123)]]) {
-  test(`cat: a server that closes with ${code} and ${reason.length} characters is answered with ${code} (RFC 6455 §5.5.1)`, async (t) => {
+  test(`cat: a close with ${code} and ${reason.length} characters is answered with ${code} (RFC 6455 §5.5.1)`, async (t) => {
     let answer;
     const url = await nodeServer(t, (socket) => {
       socket.on("close", (received) => (answer = received));

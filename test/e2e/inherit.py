@@ -9,7 +9,9 @@ import sys
 
 host, port, *command = sys.argv[1:]
 listener = socket.create_server((host, int(port)))
-os.dup2(listener.fileno(), 3, inheritable=True)
+if listener.fileno() != 3:
+    os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
 if os.environ.pop("LISTEN", "yes") == "yes":
     os.environ["LISTEN_PID"] = str(os.getpid())
     os.environ["LISTEN_FDS"] = "1"

@@ -30,7 +30,10 @@ test("Node: a fragmented message comes back whole (RFC 6455 §5.4)", async (t) =
   const client = await NodeClient.open(t, server.url);
   const bytes = bytesOf(300_000);
   const cuts = [0, 0, 1, 126, 126, 70_000, 300_000];
-  cuts.forEach((from, i) => client.socket.send(bytes.subarray(from, cuts[i + 1]), { binary: true, fin: i === cuts.length - 1 }));
+  cuts.forEach((from, i) => {
+    const fin = i === cuts.length - 1;
+    client.socket.send(bytes.subarray(from, cuts[i + 1]), { binary: true, fin });
+  });
   const { data, isBinary } = await client.message();
   assert.equal(isBinary, true);
   assert.ok(data.equals(bytes));
@@ -70,7 +73,7 @@ test("Node: a ping is answered with its own payload, between fragments too (RFC 
 });
 
 for (const [code, reason] of [[1000, ""], [1000, "that is all"], [3000, "für heute"], [4999, "x".repeat(123)]]) {
-  test(`Node: closing with ${code} and ${reason.length} characters is answered with ${code} (RFC 6455 §5.5.1)`, async (t) => {
+  test(`Node: a close with ${code} and ${reason.length} characters is answered (RFC 6455 §5.5.1)`, async (t) => {
     const server = await startEcho(t);
     const client = await NodeClient.open(t, server.url);
     client.socket.close(code, reason);

@@ -71,6 +71,21 @@ TEST_CASE("Kernels: a name needs the same in every table, and only \"scalar\" ne
   }
 }
 
+// A kernel hands input that is too short for it to the one in the row before.
+template <typename Kernel>
+bool rows_build_on_each_other(std::span<const KernelRow<Kernel>> rows) {
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (!rows[i].needs.includes(rows[i - 1].needs)) return false;
+  }
+  return true;
+}
+
+TEST_CASE("Kernels: a row needs at least what the row before it needs") {
+  CHECK(rows_build_on_each_other(mask_kernels()));
+  CHECK(rows_build_on_each_other(utf8_kernels()));
+  CHECK(rows_build_on_each_other(sha1_kernels()));
+}
+
 TEST_CASE(
     "Kernels: a processor with nothing gets the scalar ones, one with everything the fastest") {
   CHECK(*choose_kernels({}, "") == Kernels{});

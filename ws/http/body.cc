@@ -5,7 +5,6 @@
 #include <cassert>
 #include <charconv>
 #include <limits>
-#include <system_error>
 
 #include "ws/http/chars.h"
 #include "ws/http/field_line.h"

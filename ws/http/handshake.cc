@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string>
 
 #include "crypto/base64.h"
 #include "net/bytes.h"
@@ -24,7 +25,7 @@ constexpr std::size_t key_size = crypto::base64_encoded_size(nonce_size);
 // The base64-value-non-empty of 16 bytes, in its one correct spelling.
 bool is_key(std::string_view text) {
   std::array<std::uint8_t, nonce_size> nonce;
-  return text.size() == key_size && crypto::base64_decode(text, nonce) == nonce_size;
+  return crypto::base64_decode(text, nonce) == nonce_size;
 }
 
 // §4.1 item 7: the key is the nonce in Base64.
@@ -181,12 +182,12 @@ AcceptValue accept_value(std::string_view key, crypto::Sha1Kernel* sha1) {
 }
 
 // §4.2.2 item 5.
-Result<std::string, Error> upgrade_response(const Request& request, const Choice& choice,
-                                            crypto::Sha1Kernel* sha1) {
+Result<std::string_view, Error> upgrade_response(net::TextWriter& out, const Request& request,
+                                                 const Choice& choice, crypto::Sha1Kernel* sha1) {
   const AcceptValue accept =
       accept_value(request.field("sec-websocket-key").value_or(std::string_view()), sha1);
   // 5.1 to 5.4
-  HeadWriter writer = HeadWriter::response(101);
+  HeadWriter writer = HeadWriter::response(out, 101);
   writer.field("Upgrade", "websocket")
       .field("Connection", "Upgrade")
       .field("Sec-WebSocket-Accept", text_of(accept));
@@ -203,10 +204,10 @@ Result<std::string, Error> upgrade_response(const Request& request, const Choice
 }
 
 // §4.1, of the request, items 1 to 12.
-Result<std::string, Error> upgrade_request(const Offer& offer) {
+Result<std::string_view, Error> upgrade_request(net::TextWriter& out, const Offer& offer) {
   const std::array<char, key_size> key = key_of(offer);
   // 1. to 7.
-  HeadWriter writer = HeadWriter::request("GET", offer.url.resource_name());
+  HeadWriter writer = HeadWriter::request(out, "GET", offer.url.resource_name());
   writer.field("Host", offer.url.host_field())
       .field("Upgrade", "websocket")
       .field("Connection", "Upgrade")

@@ -22,17 +22,19 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "crypto/sha1.h"
 #include "net/result.h"
+#include "net/text.h"
 #include "ws/error.h"
 #include "ws/http/request.h"
 #include "ws/http/response.h"
 #include "ws/http/url.h"
+#include "ws/limits.h"
 
 namespace sockeye::ws::http {
 
@@ -56,11 +58,12 @@ struct Choice {
   std::string_view extensions;
 };
 
-// The response that accepts a request which passed check_upgrade. websocket_protocol_malformed
+// The response that accepts a request which passed check_upgrade, written into `out`, which is
+// empty at first and has room for response_head_bytes (writer.h). websocket_protocol_malformed
 // where the chosen subprotocol was not offered; field_value_malformed where the choice can't stand
-// in a field.
-Result<std::string, Error> upgrade_response(const Request& request, const Choice& choice,
-                                            crypto::Sha1Kernel* sha1);
+// in a field; head_too_large where it doesn't fit.
+Result<std::string_view, Error> upgrade_response(net::TextWriter& out, const Request& request,
+                                                 const Choice& choice, crypto::Sha1Kernel* sha1);
 
 // ---- Client ----
 
@@ -74,9 +77,14 @@ struct Offer {
   std::span<const Field> extra_fields;             // cookies, credentials
 };
 
-// The request (§4.1). Fails where the offer can't stand in a head: field_reserved for an extra
-// field that the handshake itself writes, websocket_protocol_malformed, field_value_malformed, ...
-Result<std::string, Error> upgrade_request(const Offer& offer);
+// Room for the request: as much as a server takes that has the limits of this one.
+inline constexpr std::size_t request_head_bytes = Limits().head_bytes;
+
+// The request (§4.1), written into `out`, which is empty at first and has room for
+// request_head_bytes. Fails where the offer can't stand in a head: field_reserved for an extra
+// field that the handshake itself writes, websocket_protocol_malformed, field_value_malformed,
+// head_too_large, ...
+Result<std::string_view, Error> upgrade_request(net::TextWriter& out, const Offer& offer);
 
 // Everything that §4.1 demands of the server's response. Error::none where the connection is open.
 // Parameters of extensions are checked by the extension.

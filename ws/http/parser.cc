@@ -63,10 +63,10 @@ HeadParser::Status HeadParser::parse(Bytes& input) {
         start_line_done_
             ? lines_.next(input, std::numeric_limits<std::size_t>::max(), Error::head_too_large)
             : lines_.next(input, start_line_limit_bytes_, start_line_.too_long);
+    head_.base_ = lines_.begin();
     if (status == LineReader::Status::need_more) return Status::need_more;
     if (status == LineReader::Status::failed) return fail(lines_.error());
 
-    head_.base_ = lines_.begin();
     const std::string_view line(head_.base_ + lines_.line_begin(), lines_.line_size());
     if (line.empty() && start_line_done_) {
       const Error error = finish();
@@ -121,6 +121,12 @@ HeadParser::Status HeadParser::fail(Error error) {
   return Status::failed;
 }
 
+void RequestParser::reset() {
+  HeadParser::reset();
+  request_.method_ = request_.target_ = request_.path_ = request_.query_ = {};
+  request_.authority_ = {};
+}
+
 // RFC 9112 §3: request-line = method SP request-target SP HTTP-version.
 Error RequestParser::start_line(std::string_view line) {
   const std::size_t method_size = span_of(line, token_char);
@@ -133,12 +139,12 @@ Error RequestParser::start_line(std::string_view line) {
   const std::string_view target = line.substr(method_size + 1, last_space - method_size - 1);
   const std::string_view version = line.substr(last_space + 1);
 
+  request_.method_ = slice(method);
   // The version comes first: the first line of HTTP/2, PRI * HTTP/2.0, shall be answered with 505.
   if (const Error error = parse_version(version, request_.version_minor_); error != Error::none) {
     return malformed(line, error);
   }
   if (!is_known_method(method)) return Error::method_unknown;
-  request_.method_ = slice(method);
   if (const Error error = parse_target(target); error != Error::none) return malformed(line, error);
   return Error::none;
 }
@@ -185,6 +191,12 @@ Error RequestParser::finish() {
   // RFC 9112 §3.2.2: a target in absolute-form overrides Host.
   if (request_.authority_.size == 0) request_.authority_ = slice(host);
   return Error::none;
+}
+
+void ResponseParser::reset() {
+  HeadParser::reset();
+  response_.status_ = 0;
+  response_.reason_ = {};
 }
 
 // RFC 9112 §4: status-line = HTTP-version SP status-code SP [ reason-phrase ].

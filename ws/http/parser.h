@@ -31,8 +31,9 @@ class HeadParser {
 
   // Takes the head, and no byte more, off the front of `input`; all of `input` where it ends before
   // the head does (need_more). After `complete` the head's views hold until the input is reused,
-  // or, when it came in pieces or keep() was called, until reset(). After `complete` or `failed`,
-  // call reset() before the next parse().
+  // or, when it came in pieces or keep() was called, until reset(). After `failed`, they
+  // show what was read before the failure, and hold until the input is reused.
+  // After `complete` or `failed`, call reset() before the next parse().
   Status parse(Bytes& input);
 
   // Why parse() or keep() failed.
@@ -44,9 +45,6 @@ class HeadParser {
   // Makes the head's views hold until reset(). False when memory is short.
   [[nodiscard]] bool keep();
 
-  // Ready for the next message; gives back all memory.
-  void reset();
-
  protected:
   // How the two kinds of head differ in what is said of their first line.
   struct StartLine {
@@ -57,6 +55,9 @@ class HeadParser {
 
   HeadParser(Head& head, Pool& pool, const Limits& limits, StartLine start_line);
   ~HeadParser() = default;
+
+  // Ready for the next message; gives back all memory.
+  void reset();
 
   // Where `part`, which views a part of the line being parsed, lies in the head.
   Head::Slice slice(std::string_view part) const;
@@ -88,6 +89,9 @@ class RequestParser final : public HeadParser {
                     .too_long = Error::request_line_too_long,
                     .may_follow_empty_line = true}) {}
 
+  // Ready for the next request; gives back all memory.
+  void reset();
+
   Request& request() { return request_; }
   const Request& request() const { return request_; }
 
@@ -106,6 +110,9 @@ class ResponseParser final : public HeadParser {
                    {.malformed = Error::response_malformed,
                     .too_long = Error::head_too_large,
                     .may_follow_empty_line = false}) {}
+
+  // Ready for the next response; gives back all memory.
+  void reset();
 
   const Response& response() const { return response_; }
 

@@ -40,7 +40,8 @@ class RequestReader {
   Status read(Bytes& input);
 
   // The request, from `head` on. Its views hold until reset(), except where head and body lay whole
-  // in one input: then until that input is reused.
+  // in one input: then until that input is reused. After `failed`, what was read of it before; that
+  // holds until the input is reused.
   const Request& request() const { return head_.request(); }
 
   // Why read() failed. Nothing that follows such a request may be read as another one.

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 
 #include "ws/http/chars.h"
 #include "ws/http/list.h"
+#include "ws/limits.h"
 
 namespace sockeye::ws::http {
 namespace {

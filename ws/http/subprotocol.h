@@ -6,7 +6,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstddef>
 #include <span>
 #include <string_view>
 
@@ -14,10 +13,6 @@
 #include "ws/http/head.h"
 
 namespace sockeye::ws::http {
-
-// How many subprotocols one client may offer. It is here for the cost of finding repeated ones,
-// which grows with the square of their number.
-inline constexpr std::size_t max_subprotocols = 64;
 
 // websocket_protocol_malformed where the fields of `head` are not a list of (at most
 // max_subprotocols) tokens, websocket_protocol_repeated where a token repeats; none where they are

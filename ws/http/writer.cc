@@ -2,10 +2,8 @@
 #include "ws/http/writer.h"
 
 #include <cassert>
-#include <utility>
 
 #include "ws/http/chars.h"
-#include "ws/http/decimal.h"
 
 namespace sockeye::ws::http {
 namespace {
@@ -52,17 +50,11 @@ constexpr Reason reasons[] = {
 };
 
 // "400 Bad Request: an HTTP/1.1 request needs Host (RFC 9112 §3.2)", on a line of its own.
-std::string refusal_text(const ErrorInfo& info) {
-  std::string text(Decimal(info.http_status).view());
-  text += ' ';
-  text += reason_phrase(info.http_status);
-  text += ": ";
-  text += info.text;
-  text += " (";
-  if (!info.section.starts_with("RFC")) text += "RFC 6455 ";
-  text += info.section;
-  text += ")\n";
-  return text;
+void put_refusal_line(net::TextWriter& out, const ErrorInfo& info) {
+  out.put_decimal(info.http_status).put(" ").put(reason_phrase(info.http_status));
+  out.put(": ").put(info.text).put(" (");
+  if (!info.section.starts_with("RFC")) out.put("RFC 6455 ");
+  out.put(info.section).put(")\n");
 }
 
 }  // namespace
@@ -74,27 +66,22 @@ std::string_view reason_phrase(std::uint16_t status) {
   return {};
 }
 
-HeadWriter HeadWriter::response(std::uint16_t status) {
-  assert(status >= 100 && status <= 999);
-  HeadWriter writer;
-  writer.text_.reserve(256);
-  writer.text_ += "HTTP/1.1 ";
-  writer.text_ += Decimal(status).view();
-  writer.text_ += ' ';
-  writer.text_ += reason_phrase(status);
-  writer.text_ += "\r\n";
-  return writer;
+HeadWriter::HeadWriter(net::TextWriter& out) : out_(out) {
+  assert(out.size() == 0);
 }
 
-HeadWriter HeadWriter::request(std::string_view method, std::string_view target) {
+HeadWriter HeadWriter::response(net::TextWriter& out, std::uint16_t status) {
+  assert(status >= 100 && status <= 999);
+  out.put("HTTP/1.1 ").put_decimal(status).put(" ").put(reason_phrase(status)).put("\r\n");
+  return HeadWriter(out);
+}
+
+HeadWriter HeadWriter::request(net::TextWriter& out, std::string_view method,
+                               std::string_view target) {
   assert(is_token(method));
-  HeadWriter writer;
+  out.put(method).put(" ").put(target).put(" HTTP/1.1\r\n");
+  HeadWriter writer(out);
   if (!consists_of(target, target_char)) writer.error_ = Error::request_target_malformed;
-  writer.text_.reserve(512);
-  writer.text_ += method;
-  writer.text_ += ' ';
-  writer.text_ += target;
-  writer.text_ += " HTTP/1.1\r\n";
   return writer;
 }
 
@@ -106,31 +93,30 @@ HeadWriter& HeadWriter::field(std::string_view name, std::string_view value) {
     // RFC 9110 §5.5: CR, LF and NUL are dangerous in a value, and the other controls are invalid.
     error_ = Error::field_value_malformed;
   } else {
-    text_ += name;
-    text_ += ": ";
-    text_ += value;
-    text_ += "\r\n";
+    out_.put(name).put(": ").put(value).put("\r\n");
   }
   return *this;
 }
 
 HeadWriter& HeadWriter::field(std::string_view name, std::uint64_t value) {
-  return field(name, Decimal(value).view());
+  net::Text<20> digits;  // as many as 2^64 - 1 has
+  return field(name, digits.put_decimal(value).view());
 }
 
-Result<std::string, Error> HeadWriter::finish() {
+Result<std::string_view, Error> HeadWriter::finish() {
   if (error_ != Error::none) return error_;
-  text_ += "\r\n";
-  return std::move(text_);
+  if (out_.put("\r\n").truncated()) return Error::head_too_large;
+  return out_.view();
 }
 
-std::string refusal(Error error, BodyMode body) {
+std::string_view refusal(net::Text<refusal_bytes>& out, Error error, BodyMode body) {
   const ErrorInfo& failure = info(error);
   assert(failure.http_status != 0);
-  const std::string text = refusal_text(failure);
+  net::Text<refusal_bytes / 2> line;
+  put_refusal_line(line, failure);
 
-  HeadWriter writer = HeadWriter::response(failure.http_status);
-  writer.field("Content-Type", "text/plain; charset=utf-8").field("Content-Length", text.size());
+  HeadWriter writer = HeadWriter::response(out, failure.http_status);
+  writer.field("Content-Type", "text/plain; charset=utf-8").field("Content-Length", line.size());
   switch (failure.http_status) {
     case 405:
       // RFC 9110 §15.5.6: the answer must list the methods that are allowed.
@@ -144,9 +130,10 @@ std::string refusal(Error error, BodyMode body) {
   // RFC 9110 §7.8: whoever sends Upgrade must name it in Connection, too.
   writer.field("Connection", failure.http_status == 426 ? "Upgrade, close" : "close");
 
-  std::string answer = *writer.finish();
-  if (body == BodyMode::sent) answer += text;
-  return answer;
+  [[maybe_unused]] const auto head = writer.finish();
+  if (body == BodyMode::sent) out.put(line.view());
+  assert(head && !line.truncated() && !out.truncated());
+  return out.view();
 }
 
 }  // namespace sockeye::ws::http

@@ -1,7 +1,6 @@
 // Node's ws as a client, with events turned into things one can await.
 //
 // SPDX-License-Identifier: MIT
-import { once } from "node:events";
 import WebSocket from "ws";
 import { atEnd, within } from "./sockeye.mjs";
 
@@ -21,7 +20,9 @@ export class NodeClient {
     this.socket = new WebSocket(url, protocols, { maxPayload: 64 * 1024 * 1024, ...options });
     this.socket.on("message", (data, isBinary) => this.#deliver({ data, isBinary }));
     this.socket.on("error", () => {});  // the close event follows, and tells as much
-    this.closed = once(this.socket, "close").then(([code, reason]) => ({ code, reason: String(reason) }));
+    this.closed = new Promise((resolve) => {
+      this.socket.once("close", (code, reason) => resolve({ code, reason: String(reason) }));
+    });
     this.opened = new Promise((resolve, reject) => {
       this.socket.once("open", resolve);
       this.socket.once("unexpected-response", (request, { statusCode }) => {

@@ -109,7 +109,11 @@ export class RawClient {
   }
 
   // The next Close frame, other frames passed over: { code, reason }.
-  async closeFrame() {
+  closeFrame() {
+    return within(this.#closeFrame(), "a Close frame");
+  }
+
+  async #closeFrame() {
     for (;;) {
       const { opcode, payload } = await this.frame();
       if (opcode !== CLOSE) continue;

@@ -146,6 +146,7 @@ TEST_CASE("RFC 9112 §7.1.1: chunk extensions and trailers together take no more
   check_chunked("1;" + x60 + "\r\na\r\n0\r\n\r\n", "body=a persists", limits);
   check_chunked("1;" + x60 + "\r\na\r\n1;" + x60 + "\r\nb\r\n0\r\n\r\n",
                 "chunk_extensions_too_long", limits);
+  check_chunked("1;" + std::string(70, 'x') + "\r\n", "chunk_extensions_too_long", limits);
   check_chunked("1;" + x60 + x60, "chunk_extensions_too_long", limits);
   check_chunked("1;" + x60 + "\r\na\r\n0\r\nX: " + x60 + "\r\n\r\n", "head_too_large", limits);
   check_chunked("0\r\nX: " + x60 + "\r\n\r\n", "body= persists", limits);

@@ -41,6 +41,16 @@ std::string_view text_of(const AcceptValue& accept) {
   return {accept.data(), accept.size()};
 }
 
+// What the functions of these names write, in strings of their own.
+Result<std::string, Error> response_to(const Request& request, const Choice& choice) {
+  net::Text<response_head_bytes> text;
+  return std::string(TRY(upgrade_response(text, request, choice, crypto::sha1_scalar)));
+}
+Result<std::string, Error> request_of(const Offer& offer) {
+  net::Text<request_head_bytes> text;
+  return std::string(TRY(upgrade_request(text, offer)));
+}
+
 TEST_CASE("RFC 6455 §1.3: the example's key and its answer") {
   CHECK(text_of(accept_value("dGhlIHNhbXBsZSBub25jZQ==", crypto::sha1_scalar)) ==
         "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
@@ -50,8 +60,7 @@ TEST_CASE("RFC 6455 §1.2: the example's handshake, byte for byte") {
   const ParsedRequest request{std::string(sample_request)};
   CHECK(wants_upgrade(request));
   CHECK(check_upgrade(request) == Error::none);
-  const auto response =
-      upgrade_response(request, {.subprotocol = "chat", .extensions = {}}, crypto::sha1_scalar);
+  const auto response = response_to(request, {.subprotocol = "chat", .extensions = {}});
   REQUIRE(response);
   CHECK(*response == sample_response);
 
@@ -64,7 +73,7 @@ TEST_CASE("RFC 6455 §1.2: the example's handshake, byte for byte") {
                     .extensions = {},
                     .origin = "http://example.com",
                     .extra_fields = {}};
-  const auto written = upgrade_request(offer);
+  const auto written = request_of(offer);
   REQUIRE(written);
   // The example has Version last; §4.1 numbers it before Protocol. The order means nothing.
   CHECK(*written ==
@@ -182,8 +191,8 @@ TEST_CASE("Absent, empty, doubled, non-ASCII, over-long fields: Sec-WebSocket-Ve
 TEST_CASE("Wrong version: every refusal over the version is a 426 that names 13") {
   for (Error error : {Error::websocket_version_missing, Error::websocket_version_repeated,
                       Error::websocket_version_unsupported}) {
-    CHECK(refusal(error).starts_with("HTTP/1.1 426 "));
-    CHECK(refusal(error).find("\r\nSec-WebSocket-Version: 13\r\n") != std::string::npos);
+    CHECK(refused(error).starts_with("HTTP/1.1 426 "));
+    CHECK(refused(error).find("\r\nSec-WebSocket-Version: 13\r\n") != std::string::npos);
   }
 }
 
@@ -244,7 +253,7 @@ TEST_CASE("RFC 6455 §4.2.2 item 5: what was chosen stands in the response") {
   fields.emplace_back("Sec-WebSocket-Protocol", "chat");
   const ParsedRequest request(request_text(fields));
   const auto respond = [&request](std::string_view subprotocol, std::string_view extensions) {
-    return upgrade_response(request, {subprotocol, extensions}, crypto::sha1_scalar);
+    return response_to(request, {subprotocol, extensions});
   };
   const std::string head =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -260,10 +269,18 @@ TEST_CASE("Response splitting: CR, LF and NUL in a chosen extension") {
   const ParsedRequest request(request_text(good_fields()));
   for (std::string_view text :
        {std::string_view("x\r\nY: z"), std::string_view("x\n"), std::string_view("x\0", 2)}) {
-    const auto response = upgrade_response(request, {{}, text}, crypto::sha1_scalar);
+    const auto response = response_to(request, {{}, text});
     REQUIRE(!response);
     CHECK(response.error() == Error::field_value_malformed);
   }
+}
+
+TEST_CASE("a response for which there is no room is head_too_large") {
+  const ParsedRequest request(request_text(good_fields()));
+  CHECK(response_to(request, {{}, std::string(response_head_bytes - 256, 'x')}));
+  const auto response = response_to(request, {{}, std::string(response_head_bytes, 'x')});
+  REQUIRE(!response);
+  CHECK(response.error() == Error::head_too_large);
 }
 
 // ---- Client ----
@@ -278,7 +295,7 @@ Offer plain_offer() {
 }
 
 TEST_CASE("RFC 6455 §4.1: the client's handshake, at its shortest and at its longest") {
-  CHECK(*upgrade_request(plain_offer()) ==
+  CHECK(*request_of(plain_offer()) ==
         "GET /x?y HTTP/1.1\r\nHost: a:9000\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
 
@@ -289,13 +306,13 @@ TEST_CASE("RFC 6455 §4.1: the client's handshake, at its shortest and at its lo
   offer.subprotocols = subprotocols;
   offer.extensions = "x-one; a=1, x-two";
   offer.origin = "http://a:9000";
-  CHECK(*upgrade_request(offer) ==
+  CHECK(*request_of(offer) ==
         "GET /x?y HTTP/1.1\r\nHost: a:9000\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://a:9000\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: v2, v1\r\n"
         "Sec-WebSocket-Extensions: x-one; a=1, x-two\r\n"
         "Cookie: c=1\r\nAuthorization: Basic eA==\r\n\r\n");
-  const ParsedRequest parsed(*upgrade_request(offer));
+  const ParsedRequest parsed(*request_of(offer));
   CHECK(check_upgrade(parsed) == Error::none);
   CHECK(OriginPolicy().check(parsed) == Error::none);
 }
@@ -305,7 +322,7 @@ TEST_CASE("Response splitting: the client's own arguments can't add a line") {
     Offer offer = plain_offer();
     const std::array<Field, 1> fields = {Field{name, value}};
     offer.extra_fields = fields;
-    const auto request = upgrade_request(offer);
+    const auto request = request_of(offer);
     return request ? Error::none : request.error();
   };
   CHECK(extra("X", "y") == Error::none);
@@ -318,15 +335,25 @@ TEST_CASE("Response splitting: the client's own arguments can't add a line") {
 
   Offer offer = plain_offer();
   offer.origin = "http://a\r\nX: y";
-  CHECK(upgrade_request(offer).error() == Error::field_value_malformed);
+  CHECK(request_of(offer).error() == Error::field_value_malformed);
 
   offer = plain_offer();
   constexpr std::array<std::string_view, 1> no_token = {"a b"};
   offer.subprotocols = no_token;
-  CHECK(upgrade_request(offer).error() == Error::websocket_protocol_malformed);
+  CHECK(request_of(offer).error() == Error::websocket_protocol_malformed);
   constexpr std::array<std::string_view, 2> repeated = {"a", "a"};
   offer.subprotocols = repeated;
-  CHECK(upgrade_request(offer).error() == Error::websocket_protocol_repeated);
+  CHECK(request_of(offer).error() == Error::websocket_protocol_repeated);
+}
+
+TEST_CASE("a request for which there is no room is head_too_large") {
+  Offer offer = plain_offer();
+  const std::string fits(request_head_bytes - 256, 'x');
+  offer.origin = fits;
+  CHECK(request_of(offer));
+  const std::string too_long(request_head_bytes, 'x');
+  offer.origin = too_long;
+  CHECK(request_of(offer).error() == Error::head_too_large);
 }
 
 FieldList good_response_fields() {

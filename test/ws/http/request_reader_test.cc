@@ -103,6 +103,38 @@ TEST_CASE("a request whose body comes later outlives the input of its head") {
   CHECK(as_text(reader.request().body()) == "hi");
 }
 
+TEST_CASE("a request doesn't inherit the body of the one before it") {
+  Pool pool;
+  RequestReader reader(pool, Limits{});
+  Bytes input = as_bytes("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+  REQUIRE(reader.read(input) == Status::head);
+  REQUIRE(reader.read(input) == Status::complete);
+  CHECK(reader.request().body().size() == 2);
+  reader.reset();
+  REQUIRE(read_head(reader, "GET / HTTP/1.1\r\nHost: a\r\n\r\n") == Status::head);
+  CHECK(reader.request().body().empty());
+}
+
+TEST_CASE(
+    "after a failure, what was read of this request is there, and nothing of the one before") {
+  Pool pool;
+  RequestReader reader(pool, Limits{});
+  REQUIRE(read_head(reader, "OPTIONS /long/path HTTP/1.1\r\nHost: a\r\n\r\n") == Status::head);
+  reader.reset();
+  REQUIRE(read_head(reader, "\x16") == Status::failed);
+  CHECK(reader.request().method().empty());
+  CHECK(reader.request().target().empty());
+  CHECK(reader.request().field_count() == 0);
+
+  // The answer to HEAD has no body, whatever was wrong with the rest.
+  for (std::string_view text : {"HEAD / HTTP/2.0\r\n", "HEAD < HTTP/1.1\r\n",
+                                "HEAD / HTTP/1.1\r\nX\r\n", "HEAD / HTTP/1.1\r\n\r\n"}) {
+    reader.reset();
+    REQUIRE(read_head(reader, text) == Status::failed);
+    CHECK(reader.request().method() == "HEAD");
+  }
+}
+
 TEST_CASE("whether a request has begun tells a slow head from an idle connection") {
   Pool pool;
   RequestReader reader(pool, Limits{});

@@ -15,6 +15,7 @@
 #include "ws/error.h"
 #include "ws/http/parser.h"
 #include "ws/http/request_reader.h"
+#include "ws/http/writer.h"
 #include "ws/limits.h"
 
 namespace sockeye::ws {
@@ -69,6 +70,7 @@ inline std::string read_request(const test::Pieces& pieces, const Limits& limits
       }
       done = true;
       if (status == RequestReader::Status::failed) {
+        CHECK(!describe(reader.request()).empty());  // what was read so far can still be looked at
         return std::string(info(reader.error()).name);
       }
       CHECK(seen_head);
@@ -90,6 +92,12 @@ inline void check_request(std::string_view text, std::string_view outcome,
     CAPTURE(pieces.front().size());
     CHECK(read_request(pieces, limits) == outcome);
   });
+}
+
+// A refusal, in a string of its own.
+inline std::string refused(Error error, BodyMode body = BodyMode::sent) {
+  net::Text<refusal_bytes> text;
+  return std::string(refusal(text, error, body));
 }
 
 // A request parsed from a text of its own, for tests of what comes after parsing.

@@ -9,26 +9,59 @@ namespace sockeye::ws::http {
 namespace {
 
 TEST_CASE("RFC 9112 §4: a response's head") {
-  const auto head = HeadWriter::response(200)
+  net::Text<256> text;
+  const auto head = HeadWriter::response(text, 200)
                         .field("Content-Type", "text/html")
                         .field("Content-Length", 12)
                         .finish();
   REQUIRE(head);
   CHECK(*head == "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 12\r\n\r\n");
   // RFC 9112 §4: the space after the status is there even where no phrase follows.
-  CHECK(*HeadWriter::response(299).finish() == "HTTP/1.1 299 \r\n\r\n");
+  net::Text<256> other;
+  CHECK(*HeadWriter::response(other, 299).finish() == "HTTP/1.1 299 \r\n\r\n");
 }
 
 TEST_CASE("RFC 9112 §3: a request's head") {
-  CHECK(*HeadWriter::request("GET", "/a?b").field("Host", "x").finish() ==
+  net::Text<256> text;
+  CHECK(*HeadWriter::request(text, "GET", "/a?b").field("Host", "x").finish() ==
         "GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n");
+}
+
+// A head of 33 bytes in a text of `Capacity`.
+template <std::size_t Capacity>
+Result<std::string, Error> head_in() {
+  net::Text<Capacity> text;
+  return std::string(TRY(HeadWriter::response(text, 200).field("Aa", "bb").field("C", 1).finish()));
+}
+
+TEST_CASE("a head that doesn't fit is head_too_large, and never cut") {
+  CHECK(*head_in<33>() == "HTTP/1.1 200 OK\r\nAa: bb\r\nC: 1\r\n\r\n");
+  CHECK(head_in<32>().error() == Error::head_too_large);  // cut in the empty line
+  CHECK(head_in<30>().error() == Error::head_too_large);
+  CHECK(head_in<26>().error() == Error::head_too_large);  // in the second field
+  CHECK(head_in<20>().error() == Error::head_too_large);  // in the first
+  CHECK(head_in<3>().error() == Error::head_too_large);   // in the first line
+
+  // What fits again after something that didn't makes no head.
+  net::Text<64> text;
+  const std::string long_value(64, 'x');
+  const auto head = HeadWriter::response(text, 200).field("X", long_value).finish();
+  REQUIRE(!head);
+  CHECK(head.error() == Error::head_too_large);
+}
+
+TEST_CASE("numbers in fields are written whole") {
+  net::Text<256> text;
+  CHECK(*HeadWriter::response(text, 200).field("X", 0).field("Y", ~std::uint64_t{0}).finish() ==
+        "HTTP/1.1 200 OK\r\nX: 0\r\nY: 18446744073709551615\r\n\r\n");
 }
 
 TEST_CASE("Response splitting: no control character gets into a head") {
   for (int c = 0; c < 256; ++c) {
     CAPTURE(c);
     const std::string value = std::string("a") + static_cast<char>(c) + "b";
-    const auto head = HeadWriter::response(200).field("X", value).field("Y", "fine").finish();
+    net::Text<256> text;
+    const auto head = HeadWriter::response(text, 200).field("X", value).field("Y", "fine").finish();
     const bool is_control = (c < 0x20 && c != '\t') || c == 0x7f;
     if (is_control) {
       REQUIRE(!head);
@@ -39,20 +72,24 @@ TEST_CASE("Response splitting: no control character gets into a head") {
     }
   }
   for (std::string_view target : {"/\r\nX: y", "/a b", "", "/\x7f", "/#"}) {
-    CHECK(HeadWriter::request("GET", target).finish().error() == Error::request_target_malformed);
+    net::Text<256> text;
+    CHECK(HeadWriter::request(text, "GET", target).finish().error() ==
+          Error::request_target_malformed);
   }
   for (std::string_view name : {"", "X Y", "X:", "X\r\nY", "\xc3\xa9"}) {
-    CHECK(HeadWriter::response(200).field(name, "a").finish().error() ==
+    net::Text<256> text;
+    CHECK(HeadWriter::response(text, 200).field(name, "a").finish().error() ==
           Error::field_name_malformed);
   }
   for (std::string_view value : {" a", "a ", "\ta"}) {
-    CHECK(HeadWriter::response(200).field("X", value).finish().error() ==
+    net::Text<256> text;
+    CHECK(HeadWriter::response(text, 200).field("X", value).finish().error() ==
           Error::field_value_malformed);
   }
 }
 
 TEST_CASE("a refusal names the rule and closes") {
-  CHECK(refusal(Error::host_missing) ==
+  CHECK(refused(Error::host_missing) ==
         "HTTP/1.1 400 Bad Request\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
         "Content-Length: 65\r\n"
@@ -62,7 +99,7 @@ TEST_CASE("a refusal names the rule and closes") {
 }
 
 TEST_CASE("Wrong version: 426 with the version that is spoken here") {
-  const std::string answer = refusal(Error::websocket_version_unsupported);
+  const std::string answer = refused(Error::websocket_version_unsupported);
   CHECK(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
   CHECK(answer.find("\r\nUpgrade: websocket\r\n") != std::string::npos);
   CHECK(answer.find("\r\nSec-WebSocket-Version: 13\r\n") != std::string::npos);
@@ -71,13 +108,13 @@ TEST_CASE("Wrong version: 426 with the version that is spoken here") {
 }
 
 TEST_CASE("RFC 9110 §15.5.6: 405 says what is allowed") {
-  CHECK(refusal(Error::method_not_allowed).find("\r\nAllow: GET, HEAD\r\n") != std::string::npos);
-  CHECK(refusal(Error::upgrade_method_not_get).find("\r\nAllow: GET\r\n") != std::string::npos);
+  CHECK(refused(Error::method_not_allowed).find("\r\nAllow: GET, HEAD\r\n") != std::string::npos);
+  CHECK(refused(Error::upgrade_method_not_get).find("\r\nAllow: GET\r\n") != std::string::npos);
 }
 
 TEST_CASE("RFC 9110 §9.3.2: the answer to HEAD is the same, without the body") {
-  const std::string whole = refusal(Error::not_found);
-  const std::string head = refusal(Error::not_found, BodyMode::left_out);
+  const std::string whole = refused(Error::not_found);
+  const std::string head = refused(Error::not_found, BodyMode::left_out);
   CHECK(head == whole.substr(0, whole.find("\r\n\r\n") + 4));
 }
 
@@ -86,13 +123,14 @@ TEST_CASE("every refusal is a well-formed response, with the length that it says
     const ErrorInfo& row = info(static_cast<Error>(i));
     if (row.http_status == 0) continue;
     CAPTURE(row.name);
-    const std::string answer = refusal(row.error);
+    const std::string answer = refused(row.error);
     Pool pool;
     ResponseParser parser(pool, Limits{});
     Bytes input = as_bytes(answer);
     REQUIRE(parser.parse(input) == HeadParser::Status::complete);
     CHECK(parser.response().status() == row.http_status);
     CHECK(parser.response().field("content-length") == std::to_string(input.size()));
+    CHECK(as_text(input).ends_with(")\n"));
     CHECK(as_text(input).find(row.text) != std::string_view::npos);
     CHECK(as_text(input).find(row.section) != std::string_view::npos);
   }
