@@ -228,6 +228,13 @@ const char* Address::path() const {
   return as_.local.sun_path;
 }
 
+Address Address::with_port(std::uint16_t port) const {
+  assert(kind_ == Kind::ip || kind_ == Kind::any);
+  Address address = *this;
+  (family() == AF_INET ? address.as_.v4.sin_port : address.as_.v6.sin6_port) = htons(port);
+  return address;
+}
+
 Address Address::without_ipv6() const {
   assert(kind_ == Kind::any);
   return *numeric("0.0.0.0", port());

@@ -75,6 +75,9 @@ class Address {
   // is.
   const char* path() const;
 
+  // Of Kind::ip and Kind::any: the same with another port.
+  Address with_port(std::uint16_t port) const;
+
   // Of Kind::any: 0.0.0.0 with the same port.
   Address without_ipv6() const;
 

@@ -1,7 +1,7 @@
 // The time that timers run on: milliseconds that never go back, from an arbitrary start.
 //
-// The loop reads its clock when its wait is over and hands the value on; nobody else asks. Tests hand in
-// a clock that they turn themselves (test/support/fake_clock.h).
+// The loop reads its clock when its wait is over and hands the value on; nobody else asks. Tests
+// hand in a clock that they turn themselves (test/support/fake_clock.h).
 //
 // SPDX-License-Identifier: MIT
 #pragma once

@@ -82,7 +82,8 @@ Result<void, Error> Listener::bind(const Address& address, Sharing sharing) {
   }
   if (!fd) return cannot_listen(address);
 
-  if (address.kind() == Address::Kind::ip || address.kind() == Address::Kind::any) {
+  const bool by_ip = address.kind() == Address::Kind::ip || address.kind() == Address::Kind::any;
+  if (by_ip) {
     // SO_REUSEADDR: a restarted server may take its port back while old connections linger.
     // TCP_NODELAY: accepted sockets inherit it, which saves a call for each. Our writes are whole
     // already; holding small ones back would only delay them.
@@ -115,8 +116,7 @@ Result<void, Error> Listener::bind(const Address& address, Sharing sharing) {
     close();
     return error;
   }
-  const bool has_port = address.port() != 0 || address.family() == AF_UNIX;
-  if (!has_port) address_ = local_address(fd_.get());
+  if (by_ip) address_ = address.with_port(local_address(fd_.get()).port());
   return {};
 }
 

@@ -17,9 +17,9 @@ namespace sockeye::ws {
 
 // What one connection's handshake says beside the URL.
 struct ConnectOptions {
-  std::string origin;                                            // empty: no Origin field
-  std::vector<std::pair<std::string, std::string>> extra_fields;  // names and values
-  void* data = nullptr;                                          // becomes Connection::data()
+  std::string origin = {};                                             // empty: no Origin field
+  std::vector<std::pair<std::string, std::string>> extra_fields = {};  // names and values
+  void* data = nullptr;                                                // becomes Connection::data()
 };
 
 class Client final : public Endpoint {

@@ -82,7 +82,8 @@ class Upgrade {
   std::string_view subprotocol() const;
   bool choose_subprotocol(std::string_view name);
 
-  // Refuses with an HTTP status (400 to 599) and a short text.
+  // Refuses with an HTTP status (400 to 599) and a short text, which must stay valid until the
+  // handler returns.
   void refuse(std::uint16_t status, std::string_view text) {
     assert(status >= 400 && status <= 599);
     refused_status_ = status;

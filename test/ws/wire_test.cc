@@ -530,9 +530,10 @@ TEST_CASE("wire dumps: a wrong expectation goes red, and says where") {
       {"< fin\n", ""},
       {"< 81 03 \"aaa\"\n", "< 81 03 \"aaa\"\n< fin\n"},
   };
-  for (const auto& [right, wrong] : mistakes) {
-    CAPTURE(right);
-    CAPTURE(wrong);
+  for (const auto& mistake : mistakes) {
+    const auto [right, wrong] = mistake;
+    CAPTURE(mistake.first);
+    CAPTURE(mistake.second);
     for (const std::string& problem : problems(with(right, wrong))) {
       CHECK(problem.starts_with("inline:2: A masked message, and one of ours\n"));
     }
@@ -578,8 +579,9 @@ TEST_CASE("wire dumps: a line that can't be read is an error with its place") {
       {"case A masked message, and one of ours", "case"},
       {"< fin\n", "< fin\n< 00\n"},
   };
-  for (const auto& [right, wrong] : mistakes) {
-    CAPTURE(wrong);
+  for (const auto& mistake : mistakes) {
+    const auto [right, wrong] = mistake;
+    CAPTURE(mistake.second);
     const auto cases = test::parse_wire_dump("inline", with(right, wrong));
     REQUIRE(!cases);
     const std::size_t at = std::min(right_dump.find(right), right_dump.size());

@@ -72,15 +72,16 @@ HeadWriter::HeadWriter(net::TextWriter& out) : out_(out) {
 
 HeadWriter HeadWriter::response(net::TextWriter& out, std::uint16_t status) {
   assert(status >= 100 && status <= 999);
+  HeadWriter writer(out);
   out.put("HTTP/1.1 ").put_decimal(status).put(" ").put(reason_phrase(status)).put("\r\n");
-  return HeadWriter(out);
+  return writer;
 }
 
 HeadWriter HeadWriter::request(net::TextWriter& out, std::string_view method,
                                std::string_view target) {
   assert(is_token(method));
-  out.put(method).put(" ").put(target).put(" HTTP/1.1\r\n");
   HeadWriter writer(out);
+  out.put(method).put(" ").put(target).put(" HTTP/1.1\r\n");
   if (!consists_of(target, target_char)) writer.error_ = Error::request_target_malformed;
   return writer;
 }

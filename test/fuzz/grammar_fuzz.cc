@@ -1,0 +1,124 @@
+// The grammars of single fields: extensions, subprotocols, URLs, origins, hosts. The last byte
+// chooses which.
+//
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/pool.h"
+#include "test/fuzz/fuzz_input.h"
+#include "ws/http/allowed_hosts.h"
+#include "ws/http/authority.h"
+#include "ws/http/chars.h"
+#include "ws/http/extension.h"
+#include "ws/http/origin.h"
+#include "ws/http/parser.h"
+#include "ws/http/subprotocol.h"
+#include "ws/http/url.h"
+
+namespace sockeye::ws::http {
+namespace {
+
+using test::expect;
+
+// Every name and value is a token, and what was read can be written and read again.
+void extensions(std::string_view text) {
+  std::string written;
+  ExtensionReader reader(text);
+  ExtensionReader::Part part = reader.next();
+  for (; part == ExtensionReader::Part::extension || part == ExtensionReader::Part::parameter;
+       part = reader.next()) {
+    expect(is_token(reader.name()), "a name is a token");
+    const bool extension = part == ExtensionReader::Part::extension;
+    expect(!extension || !reader.value(), "an extension has no value");
+    written.append(!extension ? "; " : written.empty() ? "" : ", ").append(reader.name());
+    if (!reader.value()) continue;
+    expect(is_token(*reader.value()), "a value is a token");
+    written.append("=").append(*reader.value());
+  }
+  expect(reader.next() == part, "an end stays one");
+  if (part == ExtensionReader::Part::malformed || written.empty()) return;
+
+  std::string again;
+  ExtensionReader second(written);
+  while ((part = second.next()) != ExtensionReader::Part::end) {
+    expect(part != ExtensionReader::Part::malformed, "what was written can be read");
+    again.append(part == ExtensionReader::Part::parameter ? "; " : again.empty() ? "" : ", ");
+    again.append(second.name());
+    if (second.value()) again.append("=").append(*second.value());
+  }
+  test::expect_equal(written, again, "written and read again");
+}
+
+void url(std::string_view text) {
+  const auto url = parse_url(text);
+  if (!url) return;
+  expect(!url->host.empty(), "a URL has a host");
+  const std::string again = "ws://" + url->host_field() + url->resource_name();
+  const auto second = parse_url(again);
+  expect(static_cast<bool>(second), "a URL that was put together can be read");
+  expect(second->host == url->host && second->port == url->port, "the same place");
+  test::expect_equal(second->resource_name(), url->resource_name(), "the same resource");
+}
+
+void authority(std::string_view text) {
+  const auto authority = parse_authority(text);
+  if (!authority) return;
+  expect(!authority->host.empty() && text.starts_with(authority->host), "the host comes first");
+}
+
+// A request with `text` as the values of the fields that name places and subprotocols.
+void request(std::string_view text, std::string_view policy_text) {
+  std::string head = "GET / HTTP/1.1\r\nHost: a.example\r\nSec-WebSocket-Protocol: ";
+  head.append(text).append("\r\nOrigin: ").append(text).append("\r\n\r\n");
+  Pool pool;
+  const Limits limits;
+  RequestParser parser(pool, limits);
+  Bytes input = as_bytes(head);
+  if (parser.parse(input) != HeadParser::Status::complete) return;
+  const Request& request = parser.request();
+
+  const std::vector<std::string_view> known = {"chat", "a", "superchat"};
+  const std::string_view chosen = choose_subprotocol(request, known);
+  if (check_subprotocols(request) == Error::none && !chosen.empty()) {
+    expect(offers_subprotocol(request, chosen), "what is chosen was offered");
+  }
+  expect(OriginPolicy::parse("any")->check(request) != Error::origin_not_allowed, "any is any");
+  const auto origin = request.field("origin");
+  if (origin && OriginPolicy().check(request) == Error::none) {
+    const auto place = parse_authority(origin->substr(origin->find("://") + 3));
+    expect(place && equal_ignoring_case(place->host, "a.example"), "the same host");
+  }
+  if (const auto policy = OriginPolicy::parse(policy_text)) (void)policy->check(request);
+  if (const auto hosts = AllowedHosts::parse(policy_text)) (void)hosts->check(request);
+}
+
+}  // namespace
+}  // namespace sockeye::ws::http
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace sockeye;
+  test::FuzzInput input(data, size);
+  const std::uint8_t which = input.choice();
+  const std::string copy(as_text(input.data()));  // an allocation of its own
+  const std::string_view text = copy;
+  switch (which % 4) {
+    case 0:
+      ws::http::extensions(text);
+      break;
+    case 1:
+      ws::http::url(text);
+      break;
+    case 2:
+      ws::http::authority(text);
+      break;
+    case 3: {
+      const std::string_view policy = text.substr(0, text.find('\n'));
+      ws::http::request(text.substr(std::min(text.size(), policy.size() + 1)), policy);
+      break;
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include "test/support/failing_malloc.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace sockeye::test {
+
+namespace {
+thread_local MallocWatch* current_watch = nullptr;
+}
+
+MallocWatch::MallocWatch(std::size_t failing_call) : failing_call_(failing_call) {
+  assert(current_watch == nullptr);
+  current_watch = this;
+}
+
+MallocWatch::~MallocWatch() {
+  current_watch = nullptr;
+}
+
+bool MallocWatch::count_malloc(std::size_t size) {
+  if (calls_++ == failing_call_) return true;
+  ++live_blocks_;
+  largest_ = std::max(largest_, size);
+  return false;
+}
+
+}  // namespace sockeye::test
+
+extern "C" {
+
+void* __real_malloc(std::size_t size);
+void __real_free(void* block);
+
+void* __wrap_malloc(std::size_t size) {
+  auto* watch = sockeye::test::current_watch;
+  return watch != nullptr && watch->count_malloc(size) ? nullptr : __real_malloc(size);
+}
+
+void __wrap_free(void* block) {
+  auto* watch = sockeye::test::current_watch;
+  if (watch != nullptr && block != nullptr) watch->count_free();
+  __real_free(block);
+}
+}

@@ -1,0 +1,42 @@
+// Watches the calls of malloc and free that this thread makes, and can make one of them fail.
+//
+// The unit tests are linked with --wrap=malloc and --wrap=free, so that calls from the library come
+// here first. One watch at a time for each thread; without one, nothing changes.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <limits>
+
+namespace sockeye::test {
+
+class MallocWatch {
+ public:
+  static constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
+
+  // Call number `failing_call`, counted from 0, returns null; all others go through.
+  explicit MallocWatch(std::size_t failing_call = never);
+  ~MallocWatch();
+  MallocWatch(const MallocWatch&) = delete;
+  MallocWatch& operator=(const MallocWatch&) = delete;
+
+  std::size_t calls() const { return calls_; }
+  bool failed() const { return calls_ > failing_call_; }
+
+  // Blocks that were taken and not given back, and the most bytes that one call asked for.
+  std::ptrdiff_t live_blocks() const { return live_blocks_; }
+  std::size_t largest() const { return largest_; }
+
+  // What the wrapped functions tell. True where the call is to fail.
+  bool count_malloc(std::size_t size);
+  void count_free() { --live_blocks_; }
+
+ private:
+  const std::size_t failing_call_;
+  std::size_t calls_ = 0;
+  std::ptrdiff_t live_blocks_ = 0;
+  std::size_t largest_ = 0;
+};
+
+}  // namespace sockeye::test
