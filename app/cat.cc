@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
 #include "app/flags.h"
 #include "net/signals.h"
+#include "net/text.h"
 #include "ws/client.h"
 #include "ws/http/chars.h"
 #include "ws/http/url.h"
@@ -38,7 +38,8 @@ Flags make_flags(Settings& settings) {
                "send what comes on standard input as binary messages, a piece of up to 64 KiB "
                "each, and print messages as they are, without a line's end",
                [&settings] { settings.binary = true; });
-  flags.toggle("-1", "end after the first message that comes", [&settings] { settings.one = true; });
+  flags.toggle("-1", "end after the first message that comes",
+               [&settings] { settings.one = true; });
   flags.value("--header", "'NAME: VALUE'", "add a field to the request; may be repeated",
               [&settings](std::string_view text) -> std::string {
                 const std::size_t colon = text.find(':');
@@ -126,7 +127,7 @@ class Cat final : public ws::Handler, public net::Watcher {
   net::Signals signals_;
   Input input_{client_.loop(), *this};
   ws::Handle connection_;
-  std::string line_;  // the begin of one that the last piece of input cut
+  std::string line_;   // the begin of one that the last piece of input cut
   bool done_ = false;  // with -1: its message has come
   bool failed_ = false;
 };
@@ -208,7 +209,9 @@ void Cat::send(std::string_view text) {
   }
 }
 
-void Cat::on_drain(Connection&) { input_.start(); }
+void Cat::on_drain(Connection&) {
+  input_.start();
+}
 
 void Cat::on_message(Connection& connection, Message message) {
   if (done_) return;
@@ -225,15 +228,15 @@ void Cat::on_message(Connection& connection, Message message) {
 
 void Cat::on_close(Connection&, Closed closed) {
   input_.stop();
-  const bool well = closed.clean && (closed.code == ws::close_code::normal ||
-                                     closed.code == ws::close_code::going_away ||
-                                     closed.code == ws::close_code::none_received ||
-                                     closed.code >= 3000);
+  const bool well =
+      closed.clean &&
+      (closed.code == ws::close_code::normal || closed.code == ws::close_code::going_away ||
+       closed.code == ws::close_code::none_received || closed.code >= 3000);
   if (well) return;
-  char digits[8];
-  const std::string code(digits, std::to_chars(digits, digits + sizeof digits, closed.code).ptr);
-  std::string text = closed.clean ? "the server closed the connection with code " + code
-                                  : "the connection ended with code " + code;
+  net::Text<64> ending;
+  ending.put(closed.clean ? "the server closed the connection with code "
+                          : "the connection ended with code ");
+  std::string text(ending.put_decimal(closed.code).view());
   if (!closed.reason.empty()) text += ": " + std::string(closed.reason);
   fail(text);
 }
@@ -241,10 +244,8 @@ void Cat::on_close(Connection&, Closed closed) {
 void Cat::on_connect_failure(const ConnectFailure& failure) {
   std::string text = settings_.url + ": " + std::string(failure.text);
   if (failure.status != 0) {
-    char digits[8];
-    text += " (status ";
-    text.append(digits, std::to_chars(digits, digits + sizeof digits, failure.status).ptr);
-    text += ')';
+    net::Text<32> status;
+    text += status.put(" (status ").put_decimal(failure.status).put(")").view();
   }
   fail(text);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "app/echo.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <memory>
 #include <string_view>
@@ -14,6 +14,7 @@
 #include "app/flags.h"
 #include "app/page/embedded.h"
 #include "net/log.h"
+#include "net/text.h"
 #include "ws/http/chars.h"
 #include "ws/server_group.h"
 
@@ -58,9 +59,7 @@ std::string inherited_addresses(std::vector<std::string>& addresses) {
   if (!parse_number(pid_text, own_pid, own_pid, pid)) return {};
   if (!parse_number(count_text, 0, 1000, count)) return "LISTEN_FDS must be a number";
   for (std::uint64_t i = 0; i < count; ++i) {
-    char digits[20];
-    addresses.emplace_back("fd:").append(
-        digits, std::to_chars(digits, digits + sizeof digits, 3 + i).ptr);
+    addresses.emplace_back(net::Text<24>().put("fd:").put_decimal(3 + i).view());
   }
   return {};
 }
@@ -130,14 +129,12 @@ Flags make_flags(Settings& settings) {
   flags.number("--ping-interval", "SECONDS",
                "send a Ping after so much silence; 0: never (default: 30)", 0, most_seconds,
                milliseconds(limits.ping_interval_ms));
-  flags.number("--max-connections", "N", "answer further ones with 503 (default: 100000)", 1,
-               1'000'000'000, [&limits](std::uint64_t count) {
-                 limits.connections = static_cast<std::uint32_t>(count);
-               });
-  flags.number("--threads", "N", "serve with N threads (default: 1)", 1, 1024,
-               [&settings](std::uint64_t count) {
-                 settings.threads = static_cast<unsigned>(count);
-               });
+  flags.number(
+      "--max-connections", "N", "answer further ones with 503 (default: 100000)", 1, 1'000'000'000,
+      [&limits](std::uint64_t count) { limits.connections = static_cast<std::uint32_t>(count); });
+  flags.number(
+      "--threads", "N", "serve with N threads (default: 1)", 1, 1024,
+      [&settings](std::uint64_t count) { settings.threads = static_cast<unsigned>(count); });
   flags.value("--log-level", "LEVEL", "off, error, warn, info or debug (default: warn)",
               [&settings](std::string_view text) -> std::string {
                 const auto level = net::parse_log_level(text);
@@ -188,7 +185,9 @@ void Echo::on_message(Connection& connection, Message message) {
   if (connection.send(message) == ws::SendResult::queued) connection.pause();
 }
 
-void Echo::on_drain(Connection& connection) { connection.resume(); }
+void Echo::on_drain(Connection& connection) {
+  connection.resume();
+}
 
 std::string echo_help() {
   Settings settings;
@@ -200,6 +199,8 @@ int run_echo(std::span<char* const> arguments) {
   if (!make_flags(settings).parse(arguments)) return exit_usage;
   net::configure_log(settings.quiet ? net::LogLevel::error : settings.log_level,
                      settings.log_format);
+  // A log whose reader is gone must not end the server.
+  ::signal(SIGPIPE, SIG_IGN);
   const std::string mistake = inherited_addresses(settings.addresses);
   if (!mistake.empty()) return complain(mistake, exit_usage);
   if (settings.addresses.empty()) settings.addresses.emplace_back(default_address);

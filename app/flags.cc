@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "net/error.h"
+#include "net/text.h"
 
 namespace sockeye::app {
 
@@ -18,8 +19,7 @@ constexpr std::size_t help_column = 26;
 constexpr std::size_t help_width = 96;
 
 std::string to_string(std::uint64_t value) {
-  char digits[20];
-  return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
+  return std::string(net::Text<20>().put_decimal(value).view());
 }
 
 // Adds `text` to `to`, broken between words so that each line ends before help_width.
@@ -54,7 +54,10 @@ bool print(std::string_view text) {
 }
 
 int complain(std::string_view message, int status) {
-  report(net::Error{std::string(message)});
+  std::string line(message);
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
+  std::replace_if(line.begin(), line.end(), is_control, '?');
+  report(net::Error{std::move(line)});
   return status;
 }
 
@@ -90,7 +93,9 @@ void Flags::toggle(std::string_view name, std::string_view help, std::function<v
   });
 }
 
-std::string Flags::command() const { return std::string(usage_.substr(0, usage_.find(' '))); }
+std::string Flags::command() const {
+  return std::string(usage_.substr(0, usage_.find(' ')));
+}
 
 bool Flags::parse(std::span<char* const> arguments) const {
   while (!arguments.empty()) {

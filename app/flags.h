@@ -24,7 +24,8 @@ inline constexpr int exit_usage = 2;    // a mistake in the command line
 // Writes to standard output, all of it, waiting where it must. False when it can't be written to.
 bool print(std::string_view text);
 
-// Prints "sockeye: <message>" as one line on standard error; returns `status`.
+// Prints "sockeye: <message>" as one line on standard error, with a "?" for each control character
+// (a peer may have written a part of it); returns `status`.
 int complain(std::string_view message, int status);
 
 // "9000" but not "+9000", "9000 " or what exceeds `highest`.
@@ -42,8 +43,7 @@ class Flags {
   // An option with a value, "--name VALUE" or "--name=VALUE".
   void value(std::string_view name, std::string_view value_name, std::string_view help, Take take);
   void number(std::string_view name, std::string_view value_name, std::string_view help,
-              std::uint64_t lowest, std::uint64_t highest,
-              std::function<void(std::uint64_t)> take);
+              std::uint64_t lowest, std::uint64_t highest, std::function<void(std::uint64_t)> take);
   // An option without one.
   void toggle(std::string_view name, std::string_view help, std::function<void()> take);
   // An argument that is no option, such as a URL.

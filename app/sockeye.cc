@@ -66,8 +66,8 @@ int main(int count, char** values) {
   if (name == "--version") return print("sockeye " SOCKEYE_VERSION "\n") ? exit_ok : exit_failure;
   const Command* command = find(name);
   if (command == nullptr) return unknown(name);
-  if (!rest.empty() && (std::string_view(rest.front()) == "--help" ||
-                        std::string_view(rest.front()) == "-h")) {
+  if (!rest.empty() &&
+      (std::string_view(rest.front()) == "--help" || std::string_view(rest.front()) == "-h")) {
     return print(command->help()) ? exit_ok : exit_failure;
   }
   return command->run(rest);

@@ -110,6 +110,8 @@ void Client::on_connection_gone(bool) {
   if (idle()) end_run();
 }
 
-bool Client::idle() const { return attempts_.empty() && connections_.count() == 0; }
+bool Client::idle() const {
+  return attempts_.empty() && connections_.count() == 0;
+}
 
 }  // namespace sockeye::ws

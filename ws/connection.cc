@@ -37,7 +37,9 @@ Connection::~Connection() {
   if (kept_ != nullptr) loop().pool().release(kept_, kept_->block_size);
 }
 
-Handle Connection::handle() { return {&endpoint_, endpoint_.connections_.key(this)}; }
+Handle Connection::handle() {
+  return {&endpoint_, endpoint_.connections_.key(this)};
+}
 
 std::string_view Connection::subprotocol() const {
   return subprotocol_ == 0 ? std::string_view() : endpoint_.subprotocols_[subprotocol_ - 1u];
@@ -50,8 +52,12 @@ net::Address Connection::peer() const {
   return net::Address::from(reinterpret_cast<sockaddr*>(&storage), size);
 }
 
-Handler& Connection::handler() const { return endpoint_.handler_; }
-const Limits& Connection::limits() const { return endpoint_.settings_.limits; }
+Handler& Connection::handler() const {
+  return endpoint_.handler_;
+}
+const Limits& Connection::limits() const {
+  return endpoint_.settings_.limits;
+}
 
 // RFC 6455 §5.3: a client takes a fresh, unpredictable key for every frame.
 std::uint32_t Connection::masking_key() {
@@ -73,7 +79,8 @@ SendResult Connection::send(Opcode opcode, Bytes payload) {
   if (endpoint_.settings_.role == Role::server) {
     kept = write(start, payload);
   } else {
-    // A client's payload is masked on its way into the output; the program's bytes stay as they are.
+    // A client's payload is masked on its way into the output; the program's bytes stay as they
+    // are.
     std::uint8_t* to = append(start.size + payload.size());
     kept = to != nullptr;
     if (kept) {
@@ -91,7 +98,8 @@ SendResult Connection::send(Opcode opcode, Bytes payload) {
 SendResult Connection::ping(Bytes payload) {
   loop().assert_in_thread();
   if (state_ != State::open) return SendResult::closing;
-  if (!send_control(Opcode::ping, payload.first(std::min(payload.size(), frame::max_control_payload))))
+  if (!send_control(Opcode::ping,
+                    payload.first(std::min(payload.size(), frame::max_control_payload))))
     return SendResult::closing;
   return blocked() ? SendResult::queued : SendResult::sent;
 }
@@ -167,10 +175,7 @@ void Connection::log_error(LogLevel level, std::string_view message, Error error
   if (!net::log_enabled(level)) return;
   const ErrorInfo& row = info(error);
   log(level, message,
-      {{"peer", peer().text()},
-       {"error", row.name},
-       {"rule", row.section},
-       {"text", row.text}});
+      {{"peer", peer().text()}, {"error", row.name}, {"rule", row.section}, {"text", row.text}});
 }
 
 // Nothing more will be sent: FIN. A close(2) here could destroy what we sent last: where input is
@@ -223,7 +228,8 @@ MutableBytes Connection::process(MutableBytes bytes) {
   while (!bytes.empty() && !on_hold() && !closed()) {
     switch (state_) {
       case State::handshaking:
-        endpoint_.settings_.role == Role::server ? receive_requests(bytes) : receive_response(bytes);
+        endpoint_.settings_.role == Role::server ? receive_requests(bytes)
+                                                 : receive_response(bytes);
         break;
       case State::open:
       case State::closing:

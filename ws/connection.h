@@ -171,7 +171,7 @@ class Connection final : private net::Stream, private net::Timer {
   const Limits& limits() const;
 
   State state_ = State::handshaking;
-  std::uint8_t subprotocol_ = 0;  // 1 + its place in Options::subprotocols; 0 for none
+  std::uint8_t subprotocol_ = 0;       // 1 + its place in Options::subprotocols; 0 for none
   bool paused_ : 1 = false;            // by the program
   bool opened_ : 1 = false;            // on_open() was called, and on_close() was not
   bool ping_outstanding_ : 1 = false;  // nothing was heard since our own Ping

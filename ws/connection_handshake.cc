@@ -125,7 +125,9 @@ void Connection::upgrade(const http::Request& request) {
   open();
 }
 
-std::string_view Upgrade::subprotocol() const { return connection_.subprotocol(); }
+std::string_view Upgrade::subprotocol() const {
+  return connection_.subprotocol();
+}
 
 bool Upgrade::choose_subprotocol(std::string_view name) {
   return http::offers_subprotocol(request_, name) && connection_.set_subprotocol(name);

@@ -2,6 +2,7 @@
 #include "ws/endpoint.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace sockeye::ws {
@@ -36,8 +37,13 @@ Endpoint::~Endpoint() {
 }
 
 Result<void, net::Error> Endpoint::prepare() {
+  if (prepared_) return {};
+  if (subprotocols_.size() > max_subprotocols) {
+    return net::Error{"more subprotocols than ws::max_subprotocols", EINVAL};
+  }
   TRY(loop_.open());
   settings_.kernels = TRY(system_kernels());
+  prepared_ = true;
   return {};
 }
 

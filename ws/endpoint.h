@@ -96,6 +96,7 @@ class Endpoint {
   crypto::SystemRandom system_random_;
   crypto::Random& random_;
   Slab<Connection> connections_;
+  bool prepared_ = false;
 
  private:
   friend class Connection;

@@ -56,17 +56,17 @@ struct Chunk {
 
 // How a connection ended.
 struct Closed {
-  std::uint16_t code;       // RFC 6455 §7.1.5: the peer's, or ours where a rule was broken; 1006: none
+  std::uint16_t code;  // RFC 6455 §7.1.5: the peer's, or ours where a rule was broken; 1006: none
   std::string_view reason;  // valid until the handler returns
   bool clean;               // both sides sent a Close frame
 };
 
 // Why a client's connection did not come about.
 struct ConnectFailure {
-  Error error;              // connection_lost when TCP failed
-  std::uint16_t status;     // of the response, when there was one; else 0
-  std::string_view text;    // for people; valid until the handler returns
-  void* data;               // what Client::connect() was given
+  Error error;            // connection_lost when TCP failed
+  std::uint16_t status;   // of the response, when there was one; else 0
+  std::string_view text;  // for people; valid until the handler returns
+  void* data;             // what Client::connect() was given
 };
 
 // A handshake that satisfies the protocol and the server's options, and may still be refused.
@@ -77,8 +77,8 @@ class Upgrade {
   Connection& connection() const { return connection_; }
 
   // The subprotocol that the response will name: the first of Options::subprotocols that the
-  // client offers; empty for none. A handler may choose another one that stands in both lists; false,
-  // and nothing changed, when it does not.
+  // client offers; empty for none. A handler may choose another one that stands in both lists;
+  // false, and nothing changed, when it does not.
   std::string_view subprotocol() const;
   bool choose_subprotocol(std::string_view name);
 
@@ -105,7 +105,8 @@ class Upgrade {
 class Reply {
  public:
   // Answers with a body, of which a HEAD request gets only the size. The body is sent or copied
-  // before this returns. Texts that can't stand in a field are answered with status 500.
+  // before this returns. Texts that can't stand in a field, or that make the head larger than
+  // http::response_head_bytes, are answered with status 500.
   void send(std::uint16_t status, std::string_view content_type, Bytes body,
             std::initializer_list<http::Field> extra_fields = {});
 

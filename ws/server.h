@@ -3,8 +3,8 @@
 //   struct Demo : sockeye::ws::Handler { ... };
 //   Demo demo;
 //   sockeye::ws::Server server(demo);
-//   if (auto bound = server.listen("127.0.0.1:9000"); !bound) return sockeye::report(bound.error());
-//   return server.run();
+//   if (auto bound = server.listen("127.0.0.1:9000"); !bound) return
+//   sockeye::report(bound.error()); return server.run();
 //
 // For several threads see ws/server_group.h. Everything but post() of its loop belongs to the
 // thread that calls run().

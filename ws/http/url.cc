@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "net/text.h"
 #include "ws/http/authority.h"
 #include "ws/http/chars.h"
-#include "ws/http/decimal.h"
 
 namespace sockeye::ws::http {
 namespace {
@@ -30,8 +30,8 @@ std::string Url::host_field() const {
   field += host;
   if (is_ipv6) field += ']';
   if (port != default_port) {
-    field += ':';
-    field += Decimal(port).view();
+    net::Text<6> suffix;
+    field += suffix.put(":").put_decimal(port).view();
   }
   return field;
 }
