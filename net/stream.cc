@@ -86,9 +86,7 @@ void Stream::uncork() {
   Loop::Cork& cork = loop_.cork();
   if (cork.size > 0 && !send_or_queue({}, {})) break_off();
   cork.owner = nullptr;
-  if (closed_) return;
-  if (output_ == nullptr) return output_empty();
-  if (!output_->awaiting_edge) loop_.schedule(*this);
+  if (!closed_ && output_ == nullptr) output_empty();
 }
 
 // ── Reading ──────────────────────────────────────────────────────────────────────────────────

@@ -123,11 +123,11 @@ bool turn_until(net::Loop& loop, Done done) {
 
 // Turns `loop` until nothing more happens by itself.
 inline void settle(net::Loop& loop) {
-  constexpr int quiet_ms = 2;
+  constexpr int quiet_ms = 1;
   for (int turns = 0; turns < 10'000; ++turns) {
+    loop.turn(0);
     pollfd events{loop.descriptor(), POLLIN, 0};
     if (loop.wait_ms() != 0 && ::poll(&events, 1, quiet_ms) == 0) return;
-    loop.turn(0);
   }
   FAIL("the loop does not come to rest");
 }
@@ -155,11 +155,15 @@ struct ServerRig {
 
   // Lets `ms` pass: in small steps, or in one leap, as for a loop that was late.
   void pass(std::uint64_t ms) {
-    for (std::uint64_t step; ms > 0; ms -= step) leap(step = std::min<std::uint64_t>(ms, 100));
+    settle();
+    for (std::uint64_t step; ms > 0; ms -= step) {
+      clock.advance(step = std::min<std::uint64_t>(ms, 100));
+      loop.turn(0);
+    }
+    settle();
   }
   void leap(std::uint64_t ms) {
     clock.advance(ms);
-    loop.turn(0);
     settle();
   }
 

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -175,7 +176,12 @@ class Peer {
   }
 
  private:
-  void start() { REQUIRE(::fcntl(fd_.get(), F_SETFL, O_NONBLOCK) == 0); }
+  void start() {
+    REQUIRE(::fcntl(fd_.get(), F_SETFL, O_NONBLOCK) == 0);
+    // What is sent arrives at once. (A Unix socket has no such option, and needs none.)
+    const int on = 1;
+    ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
 
   net::Fd fd_;
   std::string input_;

@@ -62,9 +62,8 @@ int fill(Connection& connection) {
 // The same, as the program's answer to a message.
 int fill(ServerRig& rig, Peer& peer) {
   int count = 0;
-  const auto before = std::exchange(rig.handler.message, [&](Connection& connection, Message) {
-    count = fill(connection);
-  });
+  const auto before = std::exchange(
+      rig.handler.message, [&](Connection& connection, Message) { count = fill(connection); });
   peer.send(text("fill"));
   REQUIRE(rig.until([&] { return count > 0; }));
   rig.handler.message = before;
@@ -87,14 +86,19 @@ TEST_CASE("a message of any size comes back as it was, over TCP and Unix sockets
     CAPTURE(where);
     ServerRig rig({}, where);
     Peer peer = rig.open();
-    for (const std::size_t size : {0u, 1u, 125u, 126u, 127u, 65'535u, 65'536u, 262'144u, 1u << 20}) {
+    for (const std::size_t size :
+         {0u, 1u, 125u, 126u, 127u, 65'535u, 65'536u, 262'144u, 1u << 20}) {
       CAPTURE(size);
       const std::string payload = payload_of(size);
       send_all(rig, peer, frame_of(binary, payload));
       CHECK(rig.frame(peer) == Received{binary, payload});
     }
-    peer.send(text("Gr\xc3\xbc\xc3\x9f" "e"));
-    CHECK(rig.frame(peer) == Received{text_frame, "Gr\xc3\xbc\xc3\x9f" "e"});
+    peer.send(
+        text("Gr\xc3\xbc\xc3\x9f"
+             "e"));
+    CHECK(rig.frame(peer) == Received{text_frame,
+                                      "Gr\xc3\xbc\xc3\x9f"
+                                      "e"});
   }
 }
 
@@ -675,6 +679,7 @@ TEST_CASE("a peer that breaks a rule and never leaves is dropped after close_tim
   ServerRig rig({.limits = {.close_timeout_ms = 5000}});
   Peer peer = rig.open();
   peer.send(text("\xff"));
+  rig.settle();
   rig.pass(4900);
   CHECK(rig.server.connection_count() == 1);
   for (int i = 0; i < 20; ++i) {
@@ -732,6 +737,7 @@ TEST_CASE("FIN from a peer that reads no more: dropped after close_timeout_ms") 
   Peer peer = rig.open();
   fill(rig, peer);
   peer.finish();
+  rig.settle();
   rig.pass(4900);
   CHECK(rig.server.connection_count() == 1);
   rig.pass(200);
@@ -936,7 +942,9 @@ TEST_CASE("a peer that doesn't read counts as gone after idle_timeout_ms") {
   ServerRig rig({.limits = {.idle_timeout_ms = 120'000, .close_timeout_ms = 5'000}});
   Peer peer = rig.open();
   fill(rig, peer);
-  SUBCASE("nothing of it is read by us either") { rig.connection().pause(); }
+  SUBCASE("nothing of it is read by us either") {
+    rig.connection().pause();
+  }
   SUBCASE("we listen") {}
   rig.pass(119'000);
   CHECK(!rig.handler.has("close"));

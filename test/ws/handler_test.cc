@@ -66,8 +66,9 @@ TEST_CASE("RFC 9112 §9.3: requests on one connection are answered one after the
   for (int i = 0; i < 3; ++i) {
     peer.send(get("/a?b"));
     const Response got = response(rig, peer);
-    CHECK(got.head ==
-          "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\nX-Extra: yes\r\n\r\n");
+    CHECK(
+        got.head ==
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\nX-Extra: yes\r\n\r\n");
     CHECK(got.body == "hello");
   }
   CHECK(rig.handler.all() == "request GET /a?b, request GET /a?b, request GET /a?b");
@@ -102,8 +103,12 @@ TEST_CASE("RFC 9112 §9.3: the connection ends when the client says so, or speak
   ServerRig rig;
   rig.handler.request = answer_hello;
   Peer peer = rig.connect();
-  SUBCASE("close") { peer.send(get("/", "Connection: close\r\n") + get("/never")); }
-  SUBCASE("1.0") { peer.send("GET / HTTP/1.0\r\n\r\n" + get("/never")); }
+  SUBCASE("close") {
+    peer.send(get("/", "Connection: close\r\n") + get("/never"));
+  }
+  SUBCASE("1.0") {
+    peer.send("GET / HTTP/1.0\r\n\r\n" + get("/never"));
+  }
   const std::string all = rig.rest(peer);
   CHECK(all.find("Connection: close\r\n") != std::string::npos);
   CHECK(all.ends_with("\r\n\r\nhello"));
@@ -124,9 +129,15 @@ TEST_CASE("a request and FIN in one go: the answer still goes out") {
   ServerRig rig;
   rig.handler.request = answer_hello;
   Peer peer = rig.connect();
-  SUBCASE("that would keep the connection") { peer.send(get("/")); }
-  SUBCASE("that ends it") { peer.send(get("/", "Connection: close\r\n")); }
-  SUBCASE("two requests") { peer.send(get("/1") + get("/2")); }
+  SUBCASE("that would keep the connection") {
+    peer.send(get("/"));
+  }
+  SUBCASE("that ends it") {
+    peer.send(get("/", "Connection: close\r\n"));
+  }
+  SUBCASE("two requests") {
+    peer.send(get("/1") + get("/2"));
+  }
   peer.finish();
   CHECK(rig.rest(peer).ends_with("\r\n\r\nhello"));
   rig.settle();
@@ -250,13 +261,13 @@ TEST_CASE("a peer that pipelines requests and doesn't read the answers is not re
     reply.send(200, "text/plain", as_bytes(std::string(64 * 1024, 'x')));
   };
   Peer peer = rig.connect(4096);
-  constexpr std::size_t requests = 1000;
+  constexpr std::size_t requests = 300;
   std::string unsent;
   for (std::size_t i = 0; i < requests; ++i) unsent += get("/");
   peer.send(unsent);
   rig.settle();
   const std::size_t at_first = answered;
-  CHECK(at_first < requests);  // 64 MB would have to lie somewhere
+  CHECK(at_first < requests);  // 19 MB would have to lie somewhere
   rig.settle();
   CHECK(answered == at_first);
   // Then it reads, and gets all.
@@ -466,8 +477,8 @@ void converse(ServerRig& rig, Peer& peer) {
       if (rig.handler.last.get() != connection) break;
     }
   }
-  for (int i = 0; i < 20; ++i) {
-    rig.settle();
+  for (int i = 0; i < 50; ++i) {
+    rig.loop.turn(0);
     peer.receive();
   }
   peer.try_send(text("1") + frame_of(test::ping_frame, "p") + frame_of(test::pong_frame, "q") +
@@ -480,18 +491,13 @@ void converse(ServerRig& rig, Peer& peer) {
 }
 
 // Whatever happened: after a while all connections are gone, each open one with one on_close.
-void check_all_gone(ServerRig& rig, Peer& peer) {
+void check_all_gone(ServerRig& rig, Peer& peer, std::string_view callback) {
+  hook(rig, callback, [](Connection*) {});
   peer.close();
   rig.settle();
-  if (rig.server.connection_count() > 0) {
-    for (ws::Connection* one : {rig.handler.last.get()}) {
-      if (one != nullptr) one->resume();
-    }
-  }
-  rig.handler.drain = nullptr;
-  rig.leap(600'000);
-  rig.leap(600'000);
-  rig.leap(600'000);
+  // A program that has paused a connection doesn't see its end before it resumes.
+  if (Connection* connection = rig.handler.last.get()) connection->resume();
+  rig.settle();
   CHECK(rig.server.connection_count() == 0);
   CHECK(rig.handler.count("open") == rig.handler.count("close"));
 }
@@ -499,27 +505,25 @@ void check_all_gone(ServerRig& rig, Peer& peer) {
 }  // namespace
 
 TEST_CASE("every call from every callback, one and two at a time, on the callback's connection") {
-  for (const bool in_chunks : {false, true}) {
-    for (const std::string_view callback : callbacks) {
-      if (callback == "request") continue;
-      for (const Action& first : actions()) {
-        for (const Action& second : actions()) {
-          CAPTURE(in_chunks);
-          CAPTURE(callback);
-          CAPTURE(first.name);
-          CAPTURE(second.name);
-          ServerRig rig({.in_chunks = in_chunks});
-          bool called = false;
-          hook(rig, callback, [&](Connection* connection) {
-            called = true;
-            first.run(rig, *connection);
-            second.run(rig, *connection);
-          });
-          Peer peer = rig.connect();
-          converse(rig, peer);
-          check_all_gone(rig, peer);
-          if (callback != (in_chunks ? "message" : "chunk")) CHECK(called);
-        }
+  for (const std::string_view callback : callbacks) {
+    if (callback == "request") continue;
+    for (const Action& first : actions()) {
+      for (const Action& second : actions()) {
+        CAPTURE(callback);
+        CAPTURE(first.name);
+        CAPTURE(second.name);
+        ServerRig rig({.in_chunks = callback == "chunk"});
+        rig.handler.request = answer_hello;
+        bool called = false;
+        hook(rig, callback, [&](Connection* connection) {
+          called = true;
+          first.run(rig, *connection);
+          second.run(rig, *connection);
+        });
+        Peer peer = rig.connect();
+        converse(rig, peer);
+        CHECK(called);
+        check_all_gone(rig, peer, callback);
       }
     }
   }
@@ -531,7 +535,7 @@ TEST_CASE("every call from every callback, on another connection") {
       CAPTURE(callback);
       CAPTURE(action.name);
       ServerRig rig({.in_chunks = callback == "chunk"});
-      rig.handler.message = nullptr;
+      rig.handler.request = answer_hello;
       Peer other = rig.open();
       const Handle handle = rig.handler.last;
       bool called = false;
@@ -543,7 +547,7 @@ TEST_CASE("every call from every callback, on another connection") {
       converse(rig, peer);
       CHECK(called);
       if (Connection* connection = handle.get()) connection->abort();
-      check_all_gone(rig, peer);
+      check_all_gone(rig, peer, callback);
     }
   }
 }
