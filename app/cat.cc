@@ -127,7 +127,8 @@ class Cat final : public ws::Handler, public net::Watcher {
   net::Signals signals_;
   Input input_{client_.loop(), *this};
   ws::Handle connection_;
-  std::string line_;   // the begin of one that the last piece of input cut
+  std::string line_;  // the begin of one that the last piece of input cut
+  bool input_ended_ = false;
   bool done_ = false;  // with -1: its message has come
   bool failed_ = false;
 };
@@ -135,7 +136,7 @@ class Cat final : public ws::Handler, public net::Watcher {
 void Input::start() {
   if (reading_) return;
   reading_ = true;
-  is_file_ = !loop_.watch_input(STDIN_FILENO, *this) && errno == EPERM;
+  is_file_ = !loop_.watch_input(STDIN_FILENO, *this);
   if (is_file_) loop_.schedule(*this);
 }
 
@@ -187,6 +188,7 @@ void Cat::on_input(std::string_view text) {
 }
 
 void Cat::on_input_end() {
+  input_ended_ = true;
   if (!line_.empty()) send(line_);  // a last line without an end
   // With -1 the message that is still to come ends it.
   if (settings_.one) return;
@@ -210,7 +212,7 @@ void Cat::send(std::string_view text) {
 }
 
 void Cat::on_drain(Connection&) {
-  input_.start();
+  if (!input_ended_) input_.start();
 }
 
 void Cat::on_message(Connection& connection, Message message) {
@@ -253,7 +255,10 @@ void Cat::on_connect_failure(const ConnectFailure& failure) {
 void Cat::on_events(std::uint32_t) {
   while (signals_.next()) {
     Connection* connection = connection_.get();
-    if (connection == nullptr) return client_.loop().stop();  // still connecting, or closing again
+    if (connection == nullptr) {  // still connecting, or closing and told again
+      fail("interrupted");
+      return client_.loop().stop();
+    }
     connection_ = {};
     input_.stop();
     connection->close(ws::close_code::going_away);

@@ -1,6 +1,10 @@
 // The program: picks the subcommand.
 //
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,9 +57,20 @@ int run_help(std::span<char* const> arguments) {
   return print(command->help()) ? exit_ok : exit_failure;
 }
 
+// Standard input, output and error may be closed. Then the first sockets would get their numbers,
+// and what is printed would go to a peer; so their places are taken before.
+void keep_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0) continue;
+    // The lowest free number is this one. Without a /dev, any other descriptor will do.
+    if (::open("/dev/null", O_RDWR) < 0) (void)::eventfd(0, EFD_NONBLOCK);
+  }
+}
+
 }  // namespace
 
 int main(int count, char** values) {
+  keep_standard_descriptors();
   const std::span<char* const> arguments(values, static_cast<std::size_t>(count));
   if (arguments.size() < 2) {
     return complain("a command is needed: echo or cat (see: sockeye help)", exit_usage);

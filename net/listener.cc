@@ -27,6 +27,10 @@ bool set_option(int fd, int level, int name, int value) {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
+bool share_port(int fd) {
+  return set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+}
+
 Error cannot_listen(const Address& address) {
   return system_error("cannot listen on " + address.text());
 }
@@ -58,10 +62,10 @@ Address local_address(int fd) {
 Result<void, Error> Listener::open(const Address& address, Sharing sharing, int shared) {
   if (address.kind() == Address::Kind::inherited) {
     TRY(adopt(address.descriptor(), address));
-  } else if (shared >= 0) {
+  } else if (sharing == Sharing::by_socket && shared >= 0) {
     TRY(adopt(shared, address));
   } else {
-    TRY(bind(address, sharing));
+    TRY(bind(address, sharing, shared >= 0));
   }
   reserve_ = open_reserve();
   const bool watched = sharing == Sharing::by_socket ? loop_.watch_shared(fd_.get(), *this)
@@ -74,11 +78,11 @@ Result<void, Error> Listener::open(const Address& address, Sharing sharing, int 
   return {};
 }
 
-Result<void, Error> Listener::bind(const Address& address, Sharing sharing) {
+Result<void, Error> Listener::bind(const Address& address, Sharing sharing, bool is_ours) {
   Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd && errno == EAFNOSUPPORT && address.kind() == Address::Kind::any &&
       address.family() == AF_INET6) {
-    return bind(address.without_ipv6(), sharing);
+    return bind(address.without_ipv6(), sharing, is_ours);
   }
   if (!fd) return cannot_listen(address);
 
@@ -91,7 +95,7 @@ Result<void, Error> Listener::bind(const Address& address, Sharing sharing) {
         !set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1)) {
       return cannot_listen(address);
     }
-    if (sharing == Sharing::by_port && !set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1)) {
+    if (sharing == Sharing::by_port && is_ours && !share_port(fd.get())) {
       return cannot_listen(address);
     }
     if (address.family() == AF_INET6) {
@@ -104,11 +108,20 @@ Result<void, Error> Listener::bind(const Address& address, Sharing sharing) {
   if (::bind(fd.get(), address.data(), address.size()) != 0) {
     if (errno == EADDRNOTAVAIL && address.kind() == Address::Kind::any &&
         address.family() == AF_INET6) {
-      return bind(address.without_ipv6(), sharing);  // IPv6 is compiled in and switched off
+      return bind(address.without_ipv6(), sharing,
+                  is_ours);  // IPv6 is compiled in and switched off
     }
     return cannot_listen(address);
   }
-  made_file_ = address.kind() == Address::Kind::path;
+  // SO_REUSEPORT lets any program of the same user in. The first of our sockets is bound without
+  // it, so that a port which another server has is an error, and opened to the others after.
+  if (by_ip && sharing == Sharing::by_port && !is_ours && !share_port(fd.get())) {
+    return cannot_listen(address);
+  }
+  struct stat status;
+  if (address.kind() == Address::Kind::path && ::lstat(address.path(), &status) == 0) {
+    file_ = status.st_ino;
+  }
   address_ = address;
   fd_ = std::move(fd);
   if (::listen(fd_.get(), SOMAXCONN) != 0) {
@@ -152,8 +165,12 @@ void Listener::close() {
   loop_.unwatch(fd_.get());
   fd_.reset();
   reserve_.reset();
-  if (made_file_) ::unlink(address_.path());
-  made_file_ = false;
+  // Another server may have put its own file there since.
+  struct stat status;
+  if (file_ != 0 && ::lstat(address_.path(), &status) == 0 && status.st_ino == file_) {
+    ::unlink(address_.path());
+  }
+  file_ = 0;
 }
 
 void Listener::on_events(std::uint32_t) {

@@ -9,6 +9,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 
 #include "net/address.h"
@@ -45,7 +47,8 @@ class Listener final : public Watcher, private Timer {
   ~Listener() { close(); }
 
   // Binds to `address` and starts accepting. A Unix socket's file that nobody listens on any more
-  // is replaced. With Sharing::by_socket, `shared` is the descriptor to share (it is duplicated).
+  // is replaced. `shared` is the descriptor of the first listener that shares this address, if this
+  // isn't the first one itself; with Sharing::by_socket it is duplicated.
   Result<void, Error> open(const Address& address, Sharing sharing, int shared = -1);
 
   // Stops accepting and closes; a Unix socket's file is removed by the listener that made it.
@@ -62,7 +65,7 @@ class Listener final : public Watcher, private Timer {
   void on_agenda() override;
   void on_timer(std::uint64_t now_ms) override;
 
-  Result<void, Error> bind(const Address& address, Sharing sharing);
+  Result<void, Error> bind(const Address& address, Sharing sharing, bool is_ours);
   Result<void, Error> adopt(int descriptor, const Address& address);
   void accept_some();
   void out_of_descriptors();
@@ -73,7 +76,7 @@ class Listener final : public Watcher, private Timer {
   Fd fd_;
   Fd reserve_;
   Address address_;
-  bool made_file_ = false;
+  ino_t file_ = 0;  // of the Unix socket's file that this listener made
 };
 
 }  // namespace sockeye::net

@@ -4,10 +4,12 @@
 #include "net/log.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstddef>
@@ -28,6 +30,19 @@ constexpr std::size_t end_limit = 20;  // of what finish() puts
 
 LogFormat log_format = LogFormat::text;
 int log_descriptor = STDERR_FILENO;
+std::atomic<std::uint64_t> lost_lines = 0;  // since the last one that was written
+
+// Whether the line went out. A server doesn't wait for a log that nobody reads: a pipe is writable
+// while it has room for PIPE_BUF bytes, which no line exceeds.
+bool write_line(std::string_view line) {
+  pollfd writable{log_descriptor, POLLOUT, 0};
+  if (::poll(&writable, 1, 0) != 1 || (writable.revents & POLLOUT) == 0) return false;
+  ssize_t written;
+  do {
+    written = ::write(log_descriptor, line.data(), line.size());
+  } while (written < 0 && errno == EINTR);
+  return written >= 0;
+}
 
 // The enumerator with the number that `text` has among `names`.
 template <typename Enum>
@@ -221,8 +236,9 @@ void detail::write_log_line(LogLevel level, std::string_view message,
   const int saved_errno = errno;
   LogLine line(log_format, level, message);
   for (const LogField& field : fields) line.put(field);
-  const std::string_view bytes = line.finish();
-  while (::write(log_descriptor, bytes.data(), bytes.size()) < 0 && errno == EINTR) continue;
+  const std::uint64_t lost = lost_lines.exchange(0);
+  if (lost > 0) line.put({"lost_before", lost});
+  if (!write_line(line.finish())) lost_lines += lost + 1;
   errno = saved_errno;
 }
 

@@ -9,8 +9,8 @@
 //
 // A line goes out in one write of at most PIPE_BUF bytes, which a pipe takes whole, so lines of
 // several threads and processes don't mix. A text is cut at 1 KiB, marked "…"; fields that don't
-// fit into the line are left out, marked by truncated=true. A line that can't be written is lost:
-// a server doesn't wait for its log.
+// fit into the line are left out, marked by truncated=true. A line that can't be written at
+// once is lost, and the next one counts it (lost_before=1): a server doesn't wait for its log.
 //
 // The log belongs to the process, as standard error does. It is configured once, before other
 // threads start; then any thread may log.

@@ -52,7 +52,9 @@ bool Loop::watch_shared(int fd, Watcher& watcher) {
   return add(fd, watcher, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE);
 }
 
-bool Loop::watch_input(int fd, Watcher& watcher) { return add(fd, watcher, EPOLLIN); }
+bool Loop::watch_input(int fd, Watcher& watcher) {
+  return add(fd, watcher, EPOLLIN);
+}
 
 bool Loop::add(int fd, Watcher& watcher, std::uint32_t events) {
   epoll_event event{};

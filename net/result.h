@@ -69,9 +69,9 @@ class [[nodiscard]] Result<void, E> {
 
 // Evaluates to the value of a Result, or returns its error from the enclosing function.
 // (A statement expression: g++ and clang++ both have them, and no other construct returns early.)
-#define TRY(expression)                           \
-  ({                                              \
-    auto try_result = (expression);               \
-    if (!try_result) return try_result.error();   \
-    try_result.take();                            \
+#define TRY(expression)                         \
+  ({                                            \
+    auto try_result = (expression);             \
+    if (!try_result) return try_result.error(); \
+    try_result.take();                          \
   })

@@ -12,9 +12,14 @@ namespace sockeye::net {
 Result<void, Error> Signals::open() {
   sigset_t stop_signals;
   sigemptyset(&stop_signals);
-  sigaddset(&stop_signals, SIGINT);   // Ctrl-C
-  sigaddset(&stop_signals, SIGTERM);  // kill, service managers, container runtimes
-  sigaddset(&stop_signals, SIGHUP);   // the terminal was closed; under nohup it stays ignored
+  // Ctrl-C; kill, service managers, container runtimes; the terminal was closed. One that is
+  // ignored (SIGHUP under nohup) stays ignored: blocked, it would be delivered to the descriptor
+  // after all.
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action;
+    const bool ignored = ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+    if (!ignored) sigaddset(&stop_signals, number);
+  }
 
   Fd fd(::signalfd(-1, &stop_signals, SFD_NONBLOCK | SFD_CLOEXEC));
   if (!fd) return system_error("signalfd");

@@ -31,8 +31,8 @@ class Signals {
   // Drops the signals that nobody has read, so that they don't strike late, and restores the mask.
   ~Signals();
 
-  // Blocks SIGINT, SIGTERM and SIGHUP for this thread. On failure the mask is as it was. Call
-  // it once.
+  // Blocks SIGINT, SIGTERM and SIGHUP for this thread, but for those that are ignored. On failure
+  // the mask is as it was. Call it once.
   Result<void, Error> open();
 
   // Readable when next() has something to say. Non-blocking, closed on exec, owned here.

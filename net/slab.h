@@ -73,8 +73,8 @@ class Slab {
   }
 
   // The first object at or after place `index`, which moves behind it; null when there is none.
-  // A walk over all of them: `for (std::uint32_t i = 0; T* object = slab.next(i);)`. Objects may come
-  // and go meanwhile.
+  // A walk over all of them: `for (std::uint32_t i = 0; T* object = slab.next(i);)`. Objects may
+  // come and go meanwhile.
   T* next(std::uint32_t& index) {
     while (index < block_count_ * places_per_block) {
       Place& place = place_at(index++);

@@ -64,6 +64,8 @@ void Stream::on_events(std::uint32_t events) {
     flush_queue();
   }
   read();
+  // A reset doesn't wait for a reader that is paused: what it would still find can't be answered.
+  if ((events & EPOLLERR) != 0 && reading_paused_) report_end(ECONNRESET);
   uncork();
 }
 
@@ -145,7 +147,7 @@ void Stream::read_now() {
 
 void Stream::resume_reading() {
   reading_paused_ = false;
-  if (readable_ && !closed_) loop_.schedule(*this);
+  if (readable_ && !ended_ && !closed_) loop_.schedule(*this);
 }
 
 // ── Writing ──────────────────────────────────────────────────────────────────────────────────
@@ -388,7 +390,6 @@ void Stream::output_empty() {
 // peer sent, and that end is reported as any other.
 void Stream::break_off() {
   broken_ = true;
-  hung_up_ = true;
   drop_output();
   read_now();
 }

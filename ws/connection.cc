@@ -118,8 +118,11 @@ bool Connection::send_control(Opcode opcode, Bytes payload) {
 
 void Connection::close(std::uint16_t code, std::string_view reason) {
   loop().assert_in_thread();
-  assert(code == close_code::none_received || frame::is_valid_close_code(code));
   if (state_ != State::open) return;
+  if (code != close_code::none_received && !frame::is_valid_close_code(code)) {
+    log(LogLevel::error, "close() with a code that can't be sent", {{"code", code}});
+    code = close_code::internal_error;
+  }
   send_close(code, reason);
   arm(limits().close_timeout_ms);
   resume();
@@ -251,7 +254,10 @@ bool Connection::on_hold() const {
 void Connection::keep(MutableBytes bytes) {
   const std::size_t size = Pool::block_size(sizeof(Kept) + bytes.size());
   void* memory = loop().pool().allocate(size);
-  if (memory == nullptr) return fail(Error::out_of_memory);
+  if (memory == nullptr) {
+    // Before the handshake is done, there is nobody to read a Close frame.
+    return state_ == State::handshaking ? end(Error::out_of_memory) : fail(Error::out_of_memory);
+  }
   kept_ = new (memory) Kept{size, 0, bytes.size()};
   copy_bytes(kept_->bytes(), bytes);
   pause_reading();

@@ -27,6 +27,7 @@
 #include "net/timers.h"
 #include "ws/error.h"
 #include "ws/handler.h"
+#include "ws/http/writer.h"
 #include "ws/protocol.h"
 
 namespace sockeye::ws {
@@ -70,15 +71,20 @@ class Connection final : private net::Stream, private net::Timer {
   SendResult ping(Bytes payload = {});
 
   // Starts the closing handshake; on_close() comes when it is over, or has taken too long. The
-  // code is one that a Close frame may carry (1000, 1001, …, 3000 to 4999), or 1005 for none.
+  // code is one that a Close frame may carry (1000, 1001, …, 3000 to 4999), or 1005 for none; any
+  // other is an error of the program, logged, and sent as 1011.
   // Ends a pause, for the peer's Close frame has to be read.
   void close(std::uint16_t code = close_code::normal, std::string_view reason = {});
 
   // Drops the connection without a word. on_close() comes soon after, with code 1006.
   void abort();
 
+  // Whether messages can be sent.
+  bool is_open() const { return state_ == State::open; }
+
   // Stops and restarts the calls of on_message, on_chunk, on_ping and on_pong. A paused
-  // connection reads no more, so its peer will notice.
+  // connection reads no more, so its peer will notice. A peer that ends TCP meanwhile is noticed when
+  // it is resumed, after what had come before; a reset ends the pause and the connection.
   void pause();
   void resume();
 
@@ -143,7 +149,7 @@ class Connection final : private net::Stream, private net::Timer {
   void upgrade(const http::Request& request);
   bool set_subprotocol(std::string_view name);
   void answer(const http::Request& request);
-  void refuse(Error error);
+  void refuse(Error error, http::After after = http::After::close);
   void connect_failed(Error error, std::uint16_t status = 0);
   void handshake_failed(Error error);
   void drop_handshake();

@@ -9,6 +9,7 @@
 #include "net/text.h"
 #include "ws/connection.h"
 #include "ws/endpoint.h"
+#include "ws/http/chars.h"
 #include "ws/http/handshake.h"
 #include "ws/http/parser.h"
 #include "ws/http/request_reader.h"
@@ -158,6 +159,20 @@ void Connection::answer(const http::Request& request) {
   arm(limits().keep_alive_timeout_ms);
 }
 
+namespace {
+
+// Fields that Reply::send writes by itself. A second Content-Length would be taken for the start of
+// the next response by one reader, and not by another.
+bool is_ours(std::string_view name) {
+  for (const std::string_view ours :
+       {"Content-Type", "Content-Length", "Connection", "Transfer-Encoding"}) {
+    if (http::equal_ignoring_case(name, ours)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void Reply::send(std::uint16_t status, std::string_view content_type, Bytes body,
                  std::initializer_list<http::Field> extra_fields) {
   if (answered_) return;
@@ -165,8 +180,16 @@ void Reply::send(std::uint16_t status, std::string_view content_type, Bytes body
   const http::RequestReader& reader = connection_.handshake_.server_->reader;
   net::Text<http::response_head_bytes> text;
   http::HeadWriter writer = http::HeadWriter::response(text, status);
-  writer.field("Content-Type", content_type).field("Content-Length", body.size());
-  for (const http::Field& field : extra_fields) writer.field(field.name, field.value);
+  // RFC 9110 §15.3.5 and §15.4.5: these have no content, and 204 has no Content-Length (§8.6).
+  if (status == 204 || status == 304) {
+    body = {};
+  } else {
+    writer.field("Content-Type", content_type).field("Content-Length", body.size());
+  }
+  for (const http::Field& field : extra_fields) {
+    if (is_ours(field.name)) return connection_.refuse(Error::reply_malformed);
+    writer.field(field.name, field.value);
+  }
   // RFC 9112 §9.3: 1.1 keeps the connection unless told otherwise, 1.0 the other way round.
   if (then_ == Then::close || !reader.persists()) {
     writer.field("Connection", "close");
@@ -183,18 +206,22 @@ void Reply::send(std::uint16_t status, std::string_view content_type, Bytes body
 void Reply::refuse(Error error) {
   if (answered_) return;
   answered_ = true;
-  connection_.refuse(error);
+  // Errors of frames have no status: a program that answers with one has made a mistake.
+  if (info(error).http_status == 0) error = Error::reply_malformed;
+  const bool closes = then_ == Then::close || !connection_.handshake_.server_->reader.persists();
+  connection_.refuse(error, closes ? http::After::close : http::After::next_request);
 }
 
-// Answers a request that breaks a rule, and ends the connection: where the next request would begin
-// is anybody's guess (RFC 9112 §9.3), and what follows a refused handshake is nobody's frames.
-void Connection::refuse(Error error) {
+// Answers a request that can't be served. One that breaks a rule ends the connection: where the
+// next request would begin is anybody's guess (RFC 9112 §9.3), and what follows a refused handshake
+// is nobody's frames.
+void Connection::refuse(Error error, http::After after) {
   log_error(LogLevel::info, "request refused", error);
   const bool is_head = handshake_.server_->reader.request().method() == "HEAD";
   const http::BodyMode body = is_head ? http::BodyMode::left_out : http::BodyMode::sent;
   net::Text<http::refusal_bytes> text;
-  if (!write(as_bytes(http::refusal(text, error, body)))) return end(Error::out_of_memory);
-  linger();
+  if (!write(as_bytes(http::refusal(text, error, body, after)))) return end(Error::out_of_memory);
+  if (after == http::After::close) linger();
 }
 
 // ── The client's side ────────────────────────────────────────────────────────────────────────

@@ -65,6 +65,14 @@ class Endpoint {
   const Options& options() const { return options_; }
   std::size_t connection_count() const { return connections_.count(); }
 
+  // Calls `function` with every connection that is open, in no particular order.
+  template <typename Function>
+  void for_each(Function function) {
+    for (std::uint32_t i = 0; Connection* connection = connections_.next(i);) {
+      if (connection->is_open()) function(*connection);
+    }
+  }
+
  protected:
   // With `loop`, the endpoint lives on it beside others, and `loop` must outlive it; without, it
   // has one of its own. `handler` must outlive the endpoint.

@@ -49,8 +49,6 @@ constexpr ErrorInfo table[] = {
     {close_timeout, "close_timeout", 1006, 0, "§7.1.1", "the peer did not answer the Close frame"},
     {connection_lost, "connection_lost", 1006, 0, "§7.1.5",
      "the connection ended without a Close frame"},
-    {connection_aborted, "connection_aborted", 1006, 0, "§7.1.7",
-     "this side dropped the connection"},
     {server_stopping, "server_stopping", 1001, 503, "§7.4.1", "the server is going away"},
 
     // HTTP heads and bodies.

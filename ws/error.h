@@ -54,7 +54,6 @@ enum class Error : std::uint8_t {
   idle_timeout,
   close_timeout,
   connection_lost,
-  connection_aborted,
   server_stopping,
 
   // HTTP heads and bodies: answered with a status.

@@ -74,6 +74,8 @@ class Upgrade {
  public:
   // The request; its views are valid until the handler returns.
   const http::Request& request() const { return request_; }
+  // The connection that it is to become: for set_data(), peer() and abort(). There is nothing yet
+  // that could be sent or closed.
   Connection& connection() const { return connection_; }
 
   // The subprotocol that the response will name: the first of Options::subprotocols that the
@@ -82,8 +84,7 @@ class Upgrade {
   std::string_view subprotocol() const;
   bool choose_subprotocol(std::string_view name);
 
-  // Refuses with an HTTP status (400 to 599) and a short text, which must stay valid until the
-  // handler returns.
+  // Refuses with an HTTP status (400 to 599) and a short text.
   void refuse(std::uint16_t status, std::string_view text) {
     assert(status >= 400 && status <= 599);
     refused_status_ = status;

@@ -11,7 +11,7 @@
 //      └──────┘     │         ┌──────────────┐        ▲      └────────┘
 //          │        └────────▶│close received│────────┘           ▲
 //          │   Close arrives  └──────────────┘ close()            │
-//          └───────── a rule is broken: Event::failed ────────────┘
+//          └───────── a rule is broken: Kind::failed ─────────────┘
 //
 // A frame that comes whole is unmasked and checked where it lies, and its event shows it there: no
 // copy, no allocation. What the end of the input cuts off is kept: a header in the protocol itself,
@@ -46,7 +46,7 @@ struct Settings {
   Pool& pool;
   Limits limits;
   Kernels kernels;
-  bool in_chunks = false;  // messages are handed on as they arrive, in Event::chunk
+  bool in_chunks = false;  // messages are handed on as they arrive, as Event::Kind::chunk
 };
 
 // One thing that a peer did.
@@ -87,7 +87,7 @@ class Protocol {
   Protocol& operator=(const Protocol&) = delete;
 
   // Reads from the front of `input` up to the next event and cuts off what it read. Payloads are
-  // unmasked in place. Event::none: the input is used up. After Event::close and Event::failed
+  // unmasked in place. Kind::none: the input is used up. After Kind::close and Kind::failed
   // all further input is ignored (§5.5.1, §7.1.7).
   Event read(MutableBytes& input);
 
@@ -101,8 +101,9 @@ class Protocol {
   MutableBytes direct_space();
   Event commit_direct(std::size_t size);
 
-  // The header of a whole message or a fragment of one. `key` masks it in the client's role
-  // (§5.3: fresh and unpredictable for each frame) and is ignored in the server's.
+  // The header of a frame that is whole in itself: a message, or a control frame. `key` masks it in
+  // the client's role (§5.3: fresh and unpredictable for each frame) and is ignored in the
+  // server's.
   struct FrameStart {
     std::array<std::uint8_t, frame::max_header_size> storage;
     std::size_t size;

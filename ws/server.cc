@@ -86,6 +86,11 @@ void Server::on_connection_gone(bool admitted) {
   if (stopped()) end_run();
 }
 
+void Server::release() {
+  --holds_;
+  if (stopped()) end_run();
+}
+
 // ── Stopping ─────────────────────────────────────────────────────────────────────────────────
 
 void Server::stop() {

@@ -46,6 +46,11 @@ class Server final : public Endpoint, public net::Listener::Owner, private net::
   void stop();
   bool stopping() const { return stopping_; }
 
+  // run() goes on until release() was called as often as hold(): for those that this server's
+  // signals are to reach as well.
+  void hold() { ++holds_; }
+  void release();
+
   // For the listeners.
   void on_accept(net::Fd fd) override;
   void on_turn_away(int fd) override;
@@ -68,7 +73,7 @@ class Server final : public Endpoint, public net::Listener::Owner, private net::
 
   void on_timer(std::uint64_t now_ms) override;
   void on_connection_gone(bool admitted) override;
-  bool stopped() const { return stopping_ && connections_.count() == 0; }
+  bool stopped() const { return stopping_ && connections_.count() == 0 && holds_ == 0; }
   void close_batch(std::uint64_t now_ms);
   void drop_all();
 
@@ -77,6 +82,7 @@ class Server final : public Endpoint, public net::Listener::Owner, private net::
   std::atomic<std::uint32_t> own_count_{0};
   std::atomic<std::uint32_t>& count_;
   bool stopping_ = false;
+  std::uint32_t holds_ = 0;
   std::uint64_t stop_deadline_ms_ = 0;
   std::uint32_t refusals_ = 0;   // connections that exceed the limit and are being told so
   std::uint32_t stop_next_ = 0;  // the place in connections_ where the next batch begins

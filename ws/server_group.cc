@@ -10,6 +10,25 @@
 
 namespace sockeye::ws {
 
+namespace {
+
+// A thread that runs one of the servers. The first server goes on until all of them have stopped,
+// for it is the one that hears of signals.
+struct Worker {
+  Server& server;
+  Server& first;
+  pthread_t thread;
+
+  static void* run(void* self) {
+    Worker& worker = *static_cast<Worker*>(self);
+    worker.server.run();
+    worker.first.loop().post([first = &worker.first] { first->release(); });
+    return nullptr;
+  }
+};
+
+}  // namespace
+
 ServerGroup::ServerGroup(std::function<std::unique_ptr<Handler>()> make_handler, Options options,
                          unsigned threads) {
   assert(threads > 0);
@@ -40,7 +59,7 @@ Result<net::Address, net::Error> ServerGroup::listen(std::string_view text) {
       address.kind() == net::Address::Kind::ip || address.kind() == net::Address::Kind::any;
   const Sharing sharing = by_port ? Sharing::by_port : Sharing::by_socket;
   const net::Address bound = TRY(first().listen(address, sharing));
-  const int shared = by_port ? -1 : first().listeners().back()->descriptor();
+  const int shared = first().listeners().back()->descriptor();
   for (std::size_t i = 1; i < servers_.size(); ++i) {
     TRY(servers_[i]->listen(bound, sharing, shared));
   }
@@ -53,16 +72,14 @@ int ServerGroup::run() {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::vector<pthread_t> threads;
+  std::vector<Worker> workers;
+  workers.reserve(servers_.size());
   int error = 0;
   for (std::size_t i = 1; i < servers_.size() && error == 0; ++i) {
-    const auto run_server = [](void* server) -> void* {
-      static_cast<Server*>(server)->run();
-      return nullptr;
-    };
-    pthread_t thread;
-    error = pthread_create(&thread, nullptr, run_server, servers_[i].get());
-    if (error == 0) threads.push_back(thread);
+    workers.push_back({*servers_[i], first(), {}});
+    first().hold();
+    error = pthread_create(&workers.back().thread, nullptr, Worker::run, &workers.back());
+    if (error != 0) workers.pop_back();
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
@@ -75,7 +92,7 @@ int ServerGroup::run() {
   }
   // Where the first one ended by itself, the others are still to be told.
   if (!first().stopping()) first().stop();
-  for (const pthread_t thread : threads) pthread_join(thread, nullptr);
+  for (const Worker& worker : workers) pthread_join(worker.thread, nullptr);
   return status;
 }
 

@@ -234,6 +234,18 @@ TEST_CASE("Listener: a Unix socket's file is there while it listens") {
   CHECK(!exists(folder.file()));
 }
 
+TEST_CASE("Listener: leaves a file that another server has put there since") {
+  const Folder folder;
+  Site old_server, new_server;
+  old_server.listen(folder.unix_address());
+  REQUIRE(::unlink(folder.file().c_str()) == 0);
+  new_server.listen(folder.unix_address());
+  old_server.listener.close();
+  CHECK(exists(folder.file()));
+  const Fd client = connect_to(address(folder.unix_address()));
+  CHECK(new_server.accepts(1));
+}
+
 TEST_CASE("Listener: replaces the file of a server that is gone") {
   const Folder folder;
   const Address where = address(folder.unix_address());
@@ -297,21 +309,24 @@ TEST_CASE("Listener: an abstract name has no file") {
 // ── Inherited and shared sockets ─────────────────────────────────────────────────────────────
 
 TEST_CASE("Listener: takes a duplicate of an inherited socket, and knows its address") {
-  Site other;
-  other.listen("127.0.0.1:0");
-  const Address where = other.listener.address();
-  const Fd inherited(::dup(other.listener.descriptor()));
-  other.listener.close();
-  {
-    Site site;
-    site.listen("fd:" + std::to_string(inherited.get()));
-    CHECK(site.listener.descriptor() != inherited.get());
-    CHECK(site.listener.address().text() == where.text());
-    const Fd client = connect_to(where);
-    REQUIRE(site.accepts(1));
-    CHECK(option(site.host.accepted[0].get(), IPPROTO_TCP, TCP_NODELAY) == 1);
-  }
-  CHECK(::fcntl(inherited.get(), F_GETFD) >= 0);  // it isn't ours to close
+  const Fd inherited(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  REQUIRE(::listen(inherited.get(), 4) == 0);  // the system chooses the port
+  Site site;
+  site.listen("fd:" + std::to_string(inherited.get()));
+  CHECK(site.listener.descriptor() != inherited.get());
+  const std::string port = std::to_string(site.listener.address().port());
+  CHECK(site.listener.address().text() == "0.0.0.0:" + port);
+  const Fd client = connect_to(address("127.0.0.1:" + port));
+  REQUIRE(site.accepts(1));
+  CHECK(option(site.host.accepted[0].get(), IPPROTO_TCP, TCP_NODELAY) == 1);
+
+  // It isn't ours to close. But what comes there now isn't for us any more.
+  site.listener.close();
+  const Fd next = connect_to(address("127.0.0.1:" + port));
+  pollfd entry{site.loop.descriptor(), POLLIN, 0};
+  CHECK(::poll(&entry, 1, 0) == 0);
+  entry.fd = inherited.get();
+  CHECK(::poll(&entry, 1, 1000) == 1);
 }
 
 TEST_CASE("Listener: an inherited Unix socket's file isn't ours to remove") {
@@ -345,9 +360,11 @@ TEST_CASE("Listener: by_port, several sockets have one port; all of them get con
   Site sites[2];
   sites[0].listen("127.0.0.1:0", Sharing::by_port);
   const Address where = sites[0].listener.address();
-  sites[1].listen(where.text(), Sharing::by_port);
-  Site alone;
-  CHECK(alone.refusal(where.text()).ends_with(": Address already in use"));
+  sites[1].listen(where.text(), Sharing::by_port, sites[0].listener.descriptor());
+  Site stranger;
+  for (const Sharing sharing : {Sharing::alone, Sharing::by_port}) {
+    CHECK(stranger.refusal(where.text(), sharing).ends_with(": Address already in use"));
+  }
   std::vector<Fd> clients;
   const sockeye::test::Deadline deadline;
   while (sites[0].host.accepted.empty() || sites[1].host.accepted.empty()) {
@@ -367,10 +384,12 @@ TEST_CASE("Listener: by_socket, several loops accept from one socket, each conne
       CHECK(sites[i].listener.address().text() == folder.unix_address());
     }
     std::vector<Fd> clients;
+    SystemCalls calls;
     for (int i = 0; i < 30; ++i) {
       clients.push_back(connect_to(address(folder.unix_address())));
       for (Site& site : sites) site.loop.turn(0);
     }
+    CHECK(calls.count(Call::accept4) == 60);  // one loop wakes, and asks until there is no more
     std::size_t accepted = 0;
     for (const Site& site : sites) accepted += site.host.accepted.size();
     CHECK(accepted == 30);
@@ -415,8 +434,26 @@ TEST_CASE("Listener: the owner may close it in on_accept()") {
   std::vector<Fd> clients;
   for (int i = 0; i < 3; ++i) clients.push_back(connect_to(address(folder.unix_address())));
   site.host.at_accept = [&] { site.listener.close(); };
+  SystemCalls calls;
   for (int i = 0; i < 3; ++i) site.loop.turn(0);
   CHECK(site.host.accepted.size() == 1);
+  CHECK(calls.count(Call::accept4) == 1);
+  CHECK(site.loop.wait_ms() == -1);
+}
+
+TEST_CASE("Listener: closed with more to accept on the agenda, it accepts no more") {
+  const Folder folder;
+  Site site;
+  site.listen(folder.unix_address());
+  std::vector<Fd> clients;
+  for (int i = 0; i < 150; ++i) clients.push_back(connect_to(address(folder.unix_address())));
+  site.loop.turn(0);
+  REQUIRE(site.loop.wait_ms() == 0);
+  site.listener.close();
+  SystemCalls calls;
+  site.loop.turn(0);
+  CHECK(calls.count(Call::accept4) == 0);
+  CHECK(site.loop.wait_ms() == -1);
 }
 
 TEST_CASE("Listener: a connection that broke before it was accepted is skipped") {
@@ -564,13 +601,15 @@ TEST_CASE("Listener: a reserve that could not be taken back is taken later") {
   const Fd client = connect_to(address(folder.unix_address()));
   const std::size_t before = open_descriptors();
   SystemCalls calls;
-  calls.fail(Call::accept4, EMFILE, 2);
+  calls.fail(Call::accept4, EMFILE);
+  site.host.at_turn_away = [&] { calls.fail(Call::eventfd, EMFILE); };  // another thread was faster
   site.loop.turn(0);
-  calls.fail(Call::eventfd, EMFILE);  // for the retry, which is the next to ask for one
-  CHECK(open_descriptors() == before);
+  CHECK(site.host.turned_away == 1);
+  CHECK(calls.failures_left() == 0);
+  CHECK(open_descriptors() == before - 1);
   clock.advance(104);
   site.loop.turn(0);
-  CHECK(site.host.accepted.size() == 1);
+  CHECK(open_descriptors() == before);
 }
 
 TEST_CASE("Listener: the owner may close it in on_turn_away()") {

@@ -272,9 +272,13 @@ TEST_CASE("Loop: a turn ends its wait for a timer, however long it may wait") {
   CHECK(turn_until(loop, [&] { return fired; }));
   CHECK(loop.now_ms() >= at_ms);
 
-  fired = false;
-  loop.timers().arm(probe, loop.now_ms() + 30);
-  while (!fired) loop.turn(-1);
+  for (const int timeout_ms : {-1, 60'000}) {
+    fired = false;
+    const std::uint64_t start = real_ms();
+    loop.timers().arm(probe, loop.now_ms() + 30);
+    while (!fired) loop.turn(timeout_ms);
+    CHECK(real_ms() - start < 50'000);
+  }
 }
 
 TEST_CASE("Loop: now_ms() stands still within a turn") {
@@ -528,6 +532,15 @@ TEST_CASE("Loop: a task is freed once it has run") {
   loop.post([token] {});
   loop.turn(-1);
   CHECK(token.use_count() == 1);
+}
+
+TEST_CASE("Loop: a wake-up is over when its tasks have run") {
+  OpenLoop loop;
+  loop.post([] {});
+  loop.turn(-1);
+  const std::uint64_t start = real_ms();
+  loop.turn(30);
+  CHECK(real_ms() - start >= 29);
 }
 
 // ── Running and stopping ─────────────────────────────────────────────────────────────────────

@@ -616,19 +616,12 @@ TEST_CASE("Stream: paused, it reads nothing; resumed, it reads what came meanwhi
   CHECK(wire.loop.wait_ms() == -1);  // nothing to do
 }
 
-TEST_CASE("Stream: a FIN or a reset that comes in a pause is told after it") {
-  for (const bool reset : {false, true}) {
-    CAPTURE(reset);
-    Wire wire(Transport::tcp);
+TEST_CASE("Stream: a FIN that comes in a pause is told after it, and after the bytes before it") {
+  for (const Transport transport : transports) {
+    Wire wire(transport);
     wire.stream.pause_reading();
     send_text(wire.peer.get(), "hello");
-    REQUIRE(sockeye::test::wait_for_bytes(wire.stream.descriptor(), 5));
-    wire.loop.turn(0);
-    if (reset) {
-      close_with_reset(std::move(wire.peer));
-    } else {
-      ::shutdown(wire.peer.get(), SHUT_WR);
-    }
+    ::shutdown(wire.peer.get(), SHUT_WR);
     REQUIRE(sockeye::test::wait_for(wire.stream.descriptor(), POLLRDHUP));
     for (int i = 0; i < 3; ++i) wire.loop.turn(0);
     CHECK(wire.stream.ends.empty());
@@ -636,8 +629,25 @@ TEST_CASE("Stream: a FIN or a reset that comes in a pause is told after it") {
     wire.stream.resume_reading();
     wire.loop.turn(5000);
     CHECK(wire.stream.received == "hello");
-    CHECK(wire.stream.ends == std::vector{reset ? ECONNRESET : 0});
+    CHECK(wire.stream.ends == std::vector{0});
+    wire.stream.pause_reading();
+    wire.stream.resume_reading();
+    CHECK(wire.loop.wait_ms() == -1);  // there is nothing left to read
   }
+}
+
+TEST_CASE("Stream: a reset that comes in a pause is told at once") {
+  Wire wire(Transport::tcp);
+  wire.stream.pause_reading();
+  send_text(wire.peer.get(), "hello");
+  REQUIRE(sockeye::test::wait_for_bytes(wire.stream.descriptor(), 5));
+  close_with_reset(std::move(wire.peer));
+  REQUIRE(turn_until(wire.loop, [&] { return !wire.stream.ends.empty(); }));
+  CHECK(wire.stream.ends == std::vector{ECONNRESET});
+  wire.stream.resume_reading();
+  for (int i = 0; i < 3; ++i) wire.loop.turn(0);
+  CHECK(wire.stream.ends.size() == 1);
+  CHECK(wire.stream.reads.empty());
 }
 
 TEST_CASE("Stream: a pause in the middle of a flood holds until it is resumed from elsewhere") {
@@ -659,16 +669,16 @@ TEST_CASE("Stream: a pause in the middle of a flood holds until it is resumed fr
 }
 
 TEST_CASE("Stream: a paused one that finds it can't send any more is told the end at once") {
-  Wire wire(Transport::tcp);
+  Wire wire;
   wire.stream.pause_reading();
-  close_with_reset(std::move(wire.peer));
-  REQUIRE(sockeye::test::wait_for(wire.stream.descriptor(), POLLRDHUP));
+  send_text(wire.peer.get(), "unread");
   wire.loop.turn(0);
-  CHECK(wire.stream.ends.empty());
+  SystemCalls calls;
+  calls.fail(Call::sendmsg, EPIPE);
   wire.stream.write("into the void");
   wire.loop.turn(5000);
-  wire.loop.turn(0);
   CHECK(wire.stream.ends == std::vector{EPIPE});
+  CHECK(calls.receives() == 0);
 }
 
 // ── Writing: the cork ────────────────────────────────────────────────────────────────────────
@@ -988,6 +998,21 @@ TEST_CASE("Stream: a fast reader of a long queue gets a megabyte a turn") {
   }
   CHECK(turns == 5);
   CHECK(wire.stream.unblocked == 0);
+}
+
+TEST_CASE("Stream: after an event it goes on with a long queue on the agenda") {
+  Wire wire;
+  SystemCalls calls;
+  calls.fail(Call::sendmsg, EAGAIN);
+  wire.stream.write(large);
+  wire.loop.turn(0);
+  CHECK(wire.stream.blocked());
+  calls.swallow();
+  wire.report_room();
+  CHECK(wire.stream.buffered_bytes() > 0);
+  for (int i = 0; i < 5; ++i) wire.loop.turn(0);
+  CHECK(wire.stream.buffered_bytes() == 0);
+  CHECK(wire.stream.unblocked == 1);
 }
 
 TEST_CASE("Stream: interrupted sends are made again, on every path") {
@@ -1611,8 +1636,23 @@ TEST_CASE("Stream: closing twice releases once; the descriptor is closed at once
   CHECK(wire.stream.released == 0);
   wire.stream.close();
   wire.loop.turn(5000);
+  CHECK(wire.stream.released == 1);
+  SystemCalls calls;
+  wire.stream.close();
+  wire.stream.finish_writing();
+  wire.stream.close_when_written();
   wire.loop.turn(0);
   CHECK(wire.stream.released == 1);
+  CHECK(calls.count(Call::shutdown) == 0);
+}
+
+TEST_CASE("Stream: closed while its queue goes out on the agenda, it has no turn there") {
+  Wire wire;
+  wire.stream.write("queued");
+  wire.stream.at_progress = [&] { wire.stream.close(); };
+  wire.loop.turn(0);
+  CHECK(!wire.stream.called_after_close);
+  CHECK(receive_available(wire.peer.get()) == "queued");
 }
 
 TEST_CASE("Stream: one that is destroyed while it is on the agenda isn't called any more") {

@@ -654,7 +654,6 @@ TEST_CASE("§7.1.7: a broken rule is named in a Close frame, and nothing after i
       Peer peer = rig.open();
       peer.send(text("fine") + row.bytes + text("not to be seen"));
       if (manner == "leaving") peer.finish();
-      CHECK(rig.frame(peer) == Received{text_frame, "fine"});
       // A peer that goes on sending must not be answered with RST: that would make its kernel
       // forget the Close frame.
       if (manner == "sending") {
@@ -663,6 +662,7 @@ TEST_CASE("§7.1.7: a broken rule is named in a Close frame, and nothing after i
           rig.settle();
         }
       }
+      CHECK(rig.frame(peer) == Received{text_frame, "fine"});
       CHECK(rig.frame(peer) == Received{close_frame, close_payload(rule.close_code, rule.text)});
       CHECK(rig.rest(peer).empty());
       CHECK(rig.handler.all() == "upgrade, open, text fine, close " +
@@ -810,12 +810,9 @@ TEST_CASE("RST in every state: the connection goes, and on_close comes once afte
     rig.settle();
     check(peer);
   }
-  SUBCASE("paused, and then sent to") {
+  SUBCASE("paused") {
     Peer peer = rig.open();
     rig.connection().pause();
-    peer.reset();
-    rig.settle();
-    rig.connection().send_text("anybody?");
     check(peer);
   }
 }
@@ -904,6 +901,20 @@ TEST_CASE("a late loop reads what is pending before it declares a peer gone") {
   peer.send(frame_of(pong, ""));
   rig.leap(1'000'000);  // the pong has been there all the time
   CHECK(rig.handler.has("pong"));
+  CHECK(!rig.handler.has("close"));
+}
+
+TEST_CASE("a late loop with more events than one turn takes: nobody is gone whose answer is there") {
+  ServerRig rig({.limits = {.ping_interval_ms = 30'000, .idle_timeout_ms = 120'000}});
+  std::vector<Peer> peers;
+  for (int i = 0; i < 600; ++i) peers.push_back(rig.open());
+  rig.pass(31'000);
+  for (Peer& peer : peers) {
+    CHECK(rig.frame(peer) == Received{ping, ""});
+    peer.send(frame_of(pong, ""));
+  }
+  rig.leap(1'000'000);
+  CHECK(rig.handler.count("pong") == 600);
   CHECK(!rig.handler.has("close"));
 }
 

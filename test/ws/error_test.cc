@@ -64,8 +64,7 @@ TEST_CASE("each section names a document and a place in it") {
 }
 
 TEST_CASE("RFC 6455 §7.4.1: close codes may be sent, or are 1006, which never is") {
-  const std::set<Error> never_answered = {Error::close_timeout, Error::connection_lost,
-                                          Error::connection_aborted};
+  const std::set<Error> never_answered = {Error::close_timeout, Error::connection_lost};
   const std::set<int> legal = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011};
   for (const ErrorInfo& row : all_rows()) {
     CAPTURE(row.name);

@@ -211,17 +211,63 @@ TEST_CASE("a request that the program doesn't answer: 404") {
   ServerRig rig;
   rig.handler.request = [](const Handler::Request&, Reply&) {};
   Peer peer = rig.connect();
-  peer.send(get("/"));
+  peer.send(get("/", "Connection: close\r\n"));
   CHECK(rig.rest(peer).starts_with("HTTP/1.1 404 "));
 }
 
 TEST_CASE("RFC 9110 §15.5.22: a program without pages answers 426") {
   ServerRig rig;
   Peer peer = rig.connect();
-  peer.send(get("/"));
+  peer.send(get("/", "Connection: close\r\n"));
   const std::string all = rig.rest(peer);
   CHECK(all.starts_with("HTTP/1.1 426 "));
   CHECK(all.find("Upgrade: websocket\r\n") != std::string::npos);
+}
+
+TEST_CASE("RFC 9112 §9.3: a request that is refused by name only doesn't end the connection") {
+  ServerRig rig;
+  rig.handler.request = [](const Handler::Request& request, Reply& reply) {
+    if (request.path() == "/missing") return reply.refuse(Error::not_found);
+    reply.send(200, "text/plain", as_bytes("found"));
+  };
+  Peer peer = rig.connect();
+  peer.send(get("/missing") + get("/", "Connection: close\r\n"));
+  const std::string all = rig.rest(peer);
+  CHECK(all.starts_with("HTTP/1.1 404 "));
+  CHECK(all.ends_with("found"));
+}
+
+TEST_CASE("RFC 9110 §8.6, §15.4.5: 204 and 304 have no body, and 204 no Content-Length") {
+  for (const std::uint16_t status : {204, 304}) {
+    ServerRig rig;
+    rig.handler.request = [status](const Handler::Request&, Reply& reply) {
+      reply.send(status, "text/plain", as_bytes("text"));
+    };
+    Peer peer = rig.connect();
+    peer.send(get("/", "Connection: close\r\n"));
+    const std::string all = rig.rest(peer);
+    CHECK(all.ends_with("\r\n\r\n"));
+    CHECK(all.find("Content-Length") == std::string::npos);
+  }
+}
+
+TEST_CASE("a program's mistakes in a reply are answered with 500, and nothing of them is sent") {
+  for (const std::string_view name : {"Content-Length", "connection", "Transfer-Encoding"}) {
+    ServerRig rig;
+    rig.handler.request = [name](const Handler::Request&, Reply& reply) {
+      reply.send(200, "text/plain", as_bytes("text"), {{name, "5"}});
+    };
+    Peer peer = rig.connect();
+    peer.send(get("/"));
+    CHECK(rig.rest(peer).starts_with("HTTP/1.1 500 "));
+  }
+  ServerRig rig;
+  rig.handler.request = [](const Handler::Request&, Reply& reply) {
+    reply.refuse(Error::text_not_utf8);  // an error of frames: it has no status
+  };
+  Peer peer = rig.connect();
+  peer.send(get("/", "Connection: close\r\n"));
+  CHECK(rig.rest(peer).starts_with("HTTP/1.1 500 "));
 }
 
 TEST_CASE("a second answer is ignored, of whatever kind") {
@@ -381,7 +427,7 @@ TEST_CASE("§10.2: a Host that the server doesn't answer to, for pages and for h
   ServerRig rig({.hosts = *http::AllowedHosts::parse("localhost")});
   rig.handler.request = answer_hello;
   Peer page = rig.connect();
-  page.send(get("/"));
+  page.send(get("/", "Connection: close\r\n"));
   CHECK(rig.rest(page).starts_with("HTTP/1.1 403 "));
   Peer socket = rig.connect();
   socket.send(upgrade_request());

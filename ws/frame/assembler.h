@@ -2,7 +2,7 @@
 // input ends within a frame.
 //
 // RFC 6455 §5.4. The order of calls: for each data frame begin_frame(), then its payload by any mix
-// of add() and space()/commit(), until frame_complete(); after the last frame's end the message is
+// of add() and space()/commit(), until frame_left() is 0; after the last frame's end the message is
 // whole. In passing, the payload is unmasked (§5.3), and text is checked to be UTF-8 (§8.1), in
 // blocks that stay in the processor's first-level cache from one step to the next.
 //

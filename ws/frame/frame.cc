@@ -64,7 +64,8 @@ Error check_start(std::uint8_t first, std::uint8_t second, Role receiver,
 
   // §5.2: reserved bits are zero unless an extension was negotiated that gives them a meaning.
   if ((rsv & ~rsv_allowed) != 0) return Error::reserved_bit_set;
-  // §5.2: "If an unknown opcode is received, the receiving endpoint MUST fail the connection."
+  // §5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket
+  // Connection_."
   if (!is_known(opcode)) return Error::reserved_opcode;
   // §5.1: a client masks every frame, a server none.
   if (receiver == Role::server && !masked) return Error::frame_not_masked;

@@ -119,11 +119,12 @@ Error check_response_subprotocol(const Response& response, const Offer& offer) {
 }  // namespace
 
 bool wants_upgrade(const Request& request) {
+  // A key says so by itself: behind a proxy that speaks HTTP/1.0, or dropped Upgrade, the client is
+  // told what is wrong.
+  if (request.count("sec-websocket-key") > 0) return true;
   // RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0
   // request."
-  if (request.version_minor() == 0) return false;
-  // A key without Upgrade comes from a client behind a proxy that dropped Upgrade. It is told so.
-  return list_contains(request, "upgrade", "websocket") || request.count("sec-websocket-key") > 0;
+  return request.version_minor() > 0 && list_contains(request, "upgrade", "websocket");
 }
 
 Error check_upgrade(const Request& request) {

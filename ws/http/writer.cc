@@ -110,7 +110,7 @@ Result<std::string_view, Error> HeadWriter::finish() {
   return out_.view();
 }
 
-std::string_view refusal(net::Text<refusal_bytes>& out, Error error, BodyMode body) {
+std::string_view refusal(net::Text<refusal_bytes>& out, Error error, BodyMode body, After after) {
   const ErrorInfo& failure = info(error);
   assert(failure.http_status != 0);
   net::Text<refusal_bytes / 2> line;
@@ -129,7 +129,12 @@ std::string_view refusal(net::Text<refusal_bytes>& out, Error error, BodyMode bo
       break;
   }
   // RFC 9110 §7.8: whoever sends Upgrade must name it in Connection, too.
-  writer.field("Connection", failure.http_status == 426 ? "Upgrade, close" : "close");
+  const bool names_upgrade = failure.http_status == 426;
+  if (after == After::close) {
+    writer.field("Connection", names_upgrade ? "Upgrade, close" : "close");
+  } else if (names_upgrade) {
+    writer.field("Connection", "Upgrade");
+  }
 
   [[maybe_unused]] const auto head = writer.finish();
   if (body == BodyMode::sent) out.put(line.view());

@@ -58,13 +58,15 @@ class HeadWriter {
 // Whether an answer carries its body. The answer to HEAD has only the head (RFC 9110 §9.3.2).
 enum class BodyMode : std::uint8_t { sent, left_out };
 
+// What becomes of the connection after an answer.
+enum class After : std::uint8_t { close, next_request };
+
 // Room for any refusal.
 inline constexpr std::size_t refusal_bytes = 512;
 
 // The whole answer to a request that failed with `error`: its status, what that status needs, and a
-// line that names the rule. The connection closes after it. A view of `out`, which is empty at
-// first.
-std::string_view refusal(net::Text<refusal_bytes>& out, Error error,
-                         BodyMode body = BodyMode::sent);
+// line that names the rule. A view of `out`, which is empty at first.
+std::string_view refusal(net::Text<refusal_bytes>& out, Error error, BodyMode body = BodyMode::sent,
+                         After after = After::close);
 
 }  // namespace sockeye::ws::http
