@@ -83,8 +83,8 @@ class Connection final : private net::Stream, private net::Timer {
   bool is_open() const { return state_ == State::open; }
 
   // Stops and restarts the calls of on_message, on_chunk, on_ping and on_pong. A paused
-  // connection reads no more, so its peer will notice. A peer that ends TCP meanwhile is noticed when
-  // it is resumed, after what had come before; a reset ends the pause and the connection.
+  // connection reads no more, so its peer will notice. A peer that ends TCP meanwhile is noticed
+  // when it is resumed, after what had come before; a reset ends the pause and the connection.
   void pause();
   void resume();
 

@@ -904,7 +904,8 @@ TEST_CASE("a late loop reads what is pending before it declares a peer gone") {
   CHECK(!rig.handler.has("close"));
 }
 
-TEST_CASE("a late loop with more events than one turn takes: nobody is gone whose answer is there") {
+TEST_CASE(
+    "a late loop with more events than one turn takes: nobody is gone whose answer is there") {
   ServerRig rig({.limits = {.ping_interval_ms = 30'000, .idle_timeout_ms = 120'000}});
   std::vector<Peer> peers;
   for (int i = 0; i < 600; ++i) peers.push_back(rig.open());
