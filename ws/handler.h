@@ -140,7 +140,8 @@ class Handler {
 
   // A server's: someone asks for a WebSocket. Doing nothing accepts.
   virtual void on_upgrade(Upgrade&) {}
-  // A server's: a plain HTTP request. It must be answered before this returns.
+  // A server's: a plain HTTP request. It must be answered before this returns; one that isn't is
+  // answered with 404.
   virtual void on_request(const Request&, Reply& reply) { reply.refuse(Error::upgrade_required); }
 
   virtual void on_open(Connection&) {}

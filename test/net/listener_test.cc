@@ -384,12 +384,16 @@ TEST_CASE("Listener: by_socket, several loops accept from one socket, each conne
       CHECK(sites[i].listener.address().text() == folder.unix_address());
     }
     std::vector<Fd> clients;
-    SystemCalls calls;
     for (int i = 0; i < 30; ++i) {
       clients.push_back(connect_to(address(folder.unix_address())));
+      int woken = 0;
+      for (Site& site : sites) {
+        pollfd entry{site.loop.descriptor(), POLLIN, 0};
+        woken += ::poll(&entry, 1, 0);
+      }
+      CHECK(woken == 1);
       for (Site& site : sites) site.loop.turn(0);
     }
-    CHECK(calls.count(Call::accept4) == 60);  // one loop wakes, and asks until there is no more
     std::size_t accepted = 0;
     for (const Site& site : sites) accepted += site.host.accepted.size();
     CHECK(accepted == 30);

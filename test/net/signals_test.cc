@@ -27,11 +27,25 @@ bool is_readable(int descriptor) {
   return ::poll(&entry, 1, 0) == 1;
 }
 
+// What is done with a signal, as long as this lives. (Whoever started the tests may have had some
+// ignored, as nohup does.)
+class Disposition {
+ public:
+  Disposition(int signal, sighandler_t handler)
+      : signal_(signal), previous_(::signal(signal, handler)) {}
+  ~Disposition() { ::signal(signal_, previous_); }
+
+ private:
+  int signal_;
+  sighandler_t previous_;
+};
+
 }  // namespace
 
 TEST_CASE("Signals: a signal is read from the descriptor, once") {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     CAPTURE(signal);
+    const Disposition usual(signal, SIG_DFL);
     Signals signals;
     REQUIRE(signals.open());
     CHECK(is_blocked(signal));
@@ -45,7 +59,18 @@ TEST_CASE("Signals: a signal is read from the descriptor, once") {
   }
 }
 
+TEST_CASE("Signals: one that is ignored stays ignored, as nohup wants it") {
+  const Disposition ignored(SIGHUP, SIG_IGN);
+  Signals signals;
+  REQUIRE(signals.open());
+  CHECK(!is_blocked(SIGHUP));
+  REQUIRE(::raise(SIGHUP) == 0);
+  CHECK(signals.next() == std::nullopt);
+}
+
 TEST_CASE("Signals: different signals are told apart, and a second one comes after the first") {
+  const Disposition interrupt(SIGINT, SIG_DFL);
+  const Disposition terminate(SIGTERM, SIG_DFL);
   Signals signals;
   REQUIRE(signals.open());
   ::raise(SIGTERM);
@@ -58,6 +83,8 @@ TEST_CASE("Signals: different signals are told apart, and a second one comes aft
 }
 
 TEST_CASE("Signals: restores the mask, and drops what nobody read so that it can't strike late") {
+  const Disposition interrupt(SIGINT, SIG_DFL);
+  const Disposition terminate(SIGTERM, SIG_DFL);
   sigset_t only_term;
   sigemptyset(&only_term);
   sigaddset(&only_term, SIGTERM);

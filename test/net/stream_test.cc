@@ -644,7 +644,9 @@ TEST_CASE("Stream: a reset that comes in a pause is told at once") {
   close_with_reset(std::move(wire.peer));
   REQUIRE(turn_until(wire.loop, [&] { return !wire.stream.ends.empty(); }));
   CHECK(wire.stream.ends == std::vector{ECONNRESET});
+  wire.loop.turn(0);
   wire.stream.resume_reading();
+  CHECK(wire.loop.wait_ms() == -1);
   for (int i = 0; i < 3; ++i) wire.loop.turn(0);
   CHECK(wire.stream.ends.size() == 1);
   CHECK(wire.stream.reads.empty());
