@@ -19,7 +19,7 @@
 //
 // Abstract: the connection derives from it and lives in its own memory. It is destroyed from the
 // agenda, in on_released(), some time after close().
-// Next on the reading tour: ws/connection.h.
+// Next on the reading tour: ws/handler.h.
 //
 // SPDX-License-Identifier: MIT
 #pragma once

@@ -6,6 +6,7 @@
 //
 // All methods are defined here, so that a program compiled with run-time type information can
 // derive from a library compiled without.
+// Next on the reading tour: ws/connection.h.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
