@@ -130,7 +130,7 @@ $(DOCTEST):
 $(BUILD)/test/unit: $(TEST_OBJECTS) build/doctest_main.o \
                     $(filter-out %/app/sockeye.o,$(APP_OBJECTS)) $(BUILD)/libsockeye.a
 	@mkdir -p $(@D)
-	$(call say,link)$(LINK) -Wl,--wrap=malloc,--wrap=free -o $@ $^
+	$(call say,link)$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free -o $@ $^
 
 $(TEST_OBJECTS): | $(DOCTEST)
 

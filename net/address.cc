@@ -218,6 +218,15 @@ std::uint16_t Address::port() const {
   return 0;
 }
 
+std::optional<in6_addr> Address::host() const {
+  if (family() == AF_INET6) return as_.v6.sin6_addr;
+  if (family() != AF_INET) return std::nullopt;
+  in6_addr mapped{};
+  mapped.s6_addr[10] = mapped.s6_addr[11] = 0xff;
+  std::memcpy(mapped.s6_addr + 12, &as_.v4.sin_addr, sizeof as_.v4.sin_addr);
+  return mapped;
+}
+
 int Address::descriptor() const {
   assert(kind_ == Kind::inherited);
   return as_.descriptor;

@@ -68,6 +68,10 @@ class Address {
   // Of Kind::ip and Kind::any; 0 for others.
   std::uint16_t port() const;
 
+  // The host as an IPv6 address, IPv4 mapped into it (RFC 4291 §2.5.5.2), so that each host has one
+  // form; nullopt for what has none.
+  std::optional<in6_addr> host() const;
+
   // Of Kind::inherited.
   int descriptor() const;
 

@@ -3,16 +3,37 @@
 // One pool serves one loop, so it needs no lock. Blocks come in powers of two; a released block is
 // kept for the next one of its class, up to kept_limit_bytes in all, so that steady traffic asks
 // the system for nothing (musl's malloc is slow, and much slower under two threads).
-// An allocation may fail; every caller must live with that. Part of the floor.
+// An allocation may fail, for want of memory or because a budget is spent; every caller must live
+// with that. Part of the floor.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 
 namespace sockeye {
+
+// How much memory several pools may hold together, in bytes. Any thread.
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(std::size_t limit_bytes) : limit_bytes_(limit_bytes) {}
+
+  // Takes `size` bytes; false, and nothing taken, where that would exceed the limit.
+  [[nodiscard]] bool take(std::size_t size);
+  void give_back(std::size_t size) { used_bytes_.fetch_sub(size, std::memory_order_relaxed); }
+
+  // Counts memory that is held already, whatever the limit.
+  void move_here(std::size_t size) { used_bytes_.fetch_add(size, std::memory_order_relaxed); }
+
+  std::size_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::size_t limit_bytes_;
+  std::atomic<std::size_t> used_bytes_{0};
+};
 
 class Pool {
  public:
@@ -23,12 +44,18 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
+  // From now on, what this pool holds counts on `budget`, which must outlive that; with null, on
+  // none. What it holds by now moves, even where it exceeds the new one's limit.
+  void draw_on(MemoryBudget* budget);
+  MemoryBudget* budget() const { return budget_; }
+
   // What allocate(size) really hands out, so that callers can use all of it.
   static constexpr std::size_t block_size(std::size_t size) {
     return size <= smallest_block ? smallest_block : std::bit_ceil(size);
   }
 
-  // A block of block_size(size) bytes, aligned for any type; null when there is no memory.
+  // A block of block_size(size) bytes, aligned for any type; null when there is no memory, or the
+  // budget is spent.
   // `size` must be at most largest_block. The caller hands it back with release().
   [[nodiscard]] void* allocate(std::size_t size);
 
@@ -47,8 +74,14 @@ class Pool {
     return static_cast<std::size_t>(std::countr_zero(block_size(size)));
   }
 
+  void* take_from_system(std::size_t size);
+  void return_to_system(void* block, std::size_t size);
+  void return_kept_blocks();
+
   std::array<FreeBlock*, sizeof(std::size_t) * 8> free_{};  // by log2 of the block's size
+  std::size_t held_bytes_ = 0;  // all that came from the system, handed out or kept
   std::size_t kept_bytes_ = 0;
+  MemoryBudget* budget_ = nullptr;
   const std::size_t kept_limit_bytes_;
 };
 

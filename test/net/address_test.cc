@@ -282,3 +282,18 @@ TEST_CASE("Address: sockets bind to it, and tell the same") {
   CHECK(bound(file).text() == path.text());
   CHECK(::unlink(path.path()) == 0);
 }
+
+TEST_CASE("Address: each host has one form, an IPv6 address") {
+  const auto text_of = [](const Address& address) -> std::string {
+    const auto host = address.host();
+    if (!host) return "none";
+    char text[INET6_ADDRSTRLEN];
+    return ::inet_ntop(AF_INET6, &*host, text, sizeof text);
+  };
+  CHECK(text_of(*Address::parse("192.0.2.1:80")) == "::ffff:192.0.2.1");
+  CHECK(text_of(*Address::numeric("::ffff:192.0.2.1", 80)) == "::ffff:192.0.2.1");
+  CHECK(text_of(*Address::parse("[2001:db8::1]:80")) == "2001:db8::1");
+  CHECK(text_of(Address()) == "none");
+  CHECK(text_of(*Address::parse("unix:@x")) == "none");
+  CHECK(text_of(*Address::parse("fd:3")) == "none");
+}

@@ -10,6 +10,7 @@
 
 #include "test/support/failing_malloc.h"
 
+using sockeye::MemoryBudget;
 using sockeye::Pool;
 using sockeye::test::MallocWatch;
 
@@ -117,4 +118,87 @@ TEST_CASE("Pool: without memory it gives null, and works on") {
   pool.release(block, 64);
   CHECK(pool.allocate(64) == block);
   pool.release(block, 64);
+}
+
+TEST_CASE("MemoryBudget: gives up to its limit, and not a byte more") {
+  MemoryBudget budget(100);
+  CHECK(budget.take(60));
+  CHECK(!budget.take(41));
+  CHECK(budget.take(40));
+  CHECK(!budget.take(1));
+  CHECK(!budget.take(static_cast<std::size_t>(-1)));  // a sum that would overflow
+  CHECK(budget.used_bytes() == 100);
+  budget.give_back(30);
+  CHECK(budget.take(30));
+}
+
+TEST_CASE("Pool: what it holds counts on its budget, handed out or kept") {
+  MemoryBudget budget(1000);
+  {
+    Pool pool;
+    pool.draw_on(&budget);
+    void* one = pool.allocate(500);
+    REQUIRE(one != nullptr);
+    CHECK(budget.used_bytes() == 512);
+    CHECK(pool.allocate(500) == nullptr);
+    pool.release(one, 500);
+    CHECK(budget.used_bytes() == 512);  // kept
+    one = pool.allocate(500);
+    REQUIRE(one != nullptr);
+    pool.release(one, 500);
+  }
+  CHECK(budget.used_bytes() == 0);
+}
+
+TEST_CASE("Pool: blocks kept for one size make room for another") {
+  MemoryBudget budget(1024);
+  Pool pool;
+  pool.draw_on(&budget);
+  pool.release(pool.allocate(1024), 1024);
+  void* block = pool.allocate(64);
+  REQUIRE(block != nullptr);
+  CHECK(budget.used_bytes() == 64);
+  pool.release(block, 64);
+}
+
+TEST_CASE("Pool: two pools share a budget") {
+  MemoryBudget budget(256);
+  Pool one(0);
+  Pool two(0);
+  one.draw_on(&budget);
+  two.draw_on(&budget);
+  void* first = one.allocate(128);
+  void* second = two.allocate(128);
+  CHECK(one.allocate(64) == nullptr);
+  two.release(second, 128);
+  second = one.allocate(64);
+  CHECK(second != nullptr);
+  one.release(second, 64);
+  one.release(first, 128);
+  CHECK(budget.used_bytes() == 0);
+}
+
+TEST_CASE("Pool: what it holds moves with it to another budget, and off it") {
+  MemoryBudget first(1024);
+  MemoryBudget small(64);
+  Pool pool;
+  void* early = pool.allocate(128);
+  pool.draw_on(&first);
+  CHECK(first.used_bytes() == 128);
+  pool.draw_on(&small);
+  CHECK(first.used_bytes() == 0);
+  CHECK(small.used_bytes() == 128);
+  CHECK(pool.allocate(64) == nullptr);
+  pool.draw_on(nullptr);
+  CHECK(small.used_bytes() == 0);
+  pool.release(early, 128);
+}
+
+TEST_CASE("Pool: memory that the system refuses is not counted") {
+  MemoryBudget budget(1024);
+  Pool pool;
+  pool.draw_on(&budget);
+  const MallocWatch memory(0);
+  CHECK(pool.allocate(64) == nullptr);
+  CHECK(budget.used_bytes() == 0);
 }

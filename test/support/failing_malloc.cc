@@ -31,11 +31,26 @@ bool MallocWatch::count_malloc(std::size_t size) {
 extern "C" {
 
 void* __real_malloc(std::size_t size);
+void* __real_calloc(std::size_t count, std::size_t size);
+void* __real_realloc(void* block, std::size_t size);
 void __real_free(void* block);
 
 void* __wrap_malloc(std::size_t size) {
   auto* watch = sockeye::test::current_watch;
   return watch != nullptr && watch->count_malloc(size) ? nullptr : __real_malloc(size);
+}
+
+void* __wrap_calloc(std::size_t count, std::size_t size) {
+  auto* watch = sockeye::test::current_watch;
+  const bool fails = watch != nullptr && watch->count_malloc(count * size);
+  return fails ? nullptr : __real_calloc(count, size);
+}
+
+void* __wrap_realloc(void* block, std::size_t size) {
+  auto* watch = sockeye::test::current_watch;
+  if (watch != nullptr && watch->count_malloc(size)) return nullptr;
+  if (watch != nullptr && block != nullptr) watch->count_free();
+  return __real_realloc(block, size);
 }
 
 void __wrap_free(void* block) {

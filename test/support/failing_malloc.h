@@ -1,7 +1,8 @@
-// Watches the calls of malloc and free that this thread makes, and can make one of them fail.
+// Watches the calls of malloc, calloc, realloc and free that this thread makes, and can make one of
+// them fail. (Compilers turn malloc and a loop of zeros into calloc.)
 //
-// The unit tests are linked with --wrap=malloc and --wrap=free, so that calls from the library come
-// here first. One watch at a time for each thread; without one, nothing changes.
+// The unit tests are linked with --wrap=malloc and so on, so that calls from the library come here
+// first. One watch at a time for each thread; without one, nothing changes.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
