@@ -190,10 +190,13 @@ void Listener::accept_some() {
   if (armed()) return;  // pausing
   bool accepted = false;
   for (int i = 0; i < accepts_per_turn; ++i) {
-    Fd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+    auto* const address = reinterpret_cast<sockaddr*>(&peer);
+    Fd fd(::accept4(fd_.get(), address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
       accepted = true;
-      owner_.on_accept(std::move(fd));
+      owner_.on_accept(std::move(fd), Address::from(address, size));
       if (!fd_) return;  // the owner has closed us
       continue;
     }

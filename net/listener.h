@@ -26,8 +26,8 @@ class Listener final : public Watcher, private Timer {
  public:
   class Owner {
    public:
-    // A connected socket: non-blocking, closed on exec.
-    virtual void on_accept(Fd fd) = 0;
+    // A connected socket: non-blocking, closed on exec. And who is at its other end.
+    virtual void on_accept(Fd fd, const Address& peer) = 0;
     // One that can't be served, as there are no descriptors left. Say goodbye on it, and no more:
     // it is closed on return.
     virtual void on_turn_away(int fd) = 0;

@@ -33,7 +33,8 @@ Connection::Connection(Endpoint& endpoint)
 
 Connection::~Connection() {
   loop().timers().disarm(*this);
-  drop_handshake();
+  drop_source();
+  if (!handshaken_) drop_handshake();
   if (kept_ != nullptr) loop().pool().release(kept_, kept_->block_size);
 }
 
@@ -46,6 +47,8 @@ std::string_view Connection::subprotocol() const {
 }
 
 net::Address Connection::peer() const {
+  const Source* known = source();
+  if (known != nullptr && known->address.kind() != net::Address::Kind::none) return known->address;
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   if (::getpeername(descriptor(), reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
@@ -298,6 +301,7 @@ void Connection::receive_frames(MutableBytes& bytes) {
     handle(event, bytes.empty());
     protocol_.release();
   }
+  watch_message();
 }
 
 MutableBytes Connection::direct_space() {
@@ -309,6 +313,7 @@ void Connection::on_direct(std::size_t size) {
   heard();
   handle(protocol_.commit_direct(size), false);
   protocol_.release();
+  watch_message();
 }
 
 void Connection::handle(const Event& event, bool last_of_input) {
@@ -316,6 +321,7 @@ void Connection::handle(const Event& event, bool last_of_input) {
     case Event::Kind::none:
       return;
     case Event::Kind::message:
+      holds_message_ = false;
       return handler().on_message(*this, Message(event.opcode, event.payload));
     case Event::Kind::chunk:
       return handler().on_chunk(*this, {event.opcode, event.payload, event.first, event.last});
@@ -368,11 +374,12 @@ void Connection::on_progress() {
 // ── Time ─────────────────────────────────────────────────────────────────────────────────────
 
 void Connection::open() {
-  drop_handshake();
+  if (!keep_source()) return end(Error::out_of_memory);
   state_ = State::open;
   opened_ = true;
   heard();
-  check_silence(loop().now_ms());
+  opened_ms_ = last_heard_ms_;
+  check_deadlines();
   handler().on_open(*this);
 }
 
@@ -387,14 +394,14 @@ void Connection::arm(std::uint64_t after_ms) {
   loop().timers().arm(*this, loop().now_ms() + after_ms);
 }
 
-void Connection::on_timer(std::uint64_t now_ms) {
+void Connection::on_timer(std::uint64_t) {
   if (closed()) return;
   switch (state_) {
     case State::handshaking:
       return handshake_failed(endpoint_.settings_.role == Role::server ? Error::request_timeout
                                                                        : Error::connect_timeout);
     case State::open:
-      return check_silence(now_ms);
+      return check_deadlines();
     case State::closing:
       return end(Error::close_timeout);
     case State::lingering:
@@ -402,41 +409,92 @@ void Connection::on_timer(std::uint64_t now_ms) {
   }
 }
 
+// Whether a message has come in part, and the deadline for the rest of it. One that is handed on in
+// chunks holds no memory, and may take its time.
+void Connection::watch_message() {
+  if (!protocol_.in_message() || limits().message_timeout_ms == 0 ||
+      endpoint_.settings_.in_chunks) {
+    holds_message_ = false;
+  } else if (!holds_message_ && state_ == State::open) {
+    holds_message_ = true;
+    message_began_ms_ = static_cast<std::uint32_t>(loop().now_ms());
+    check_deadlines();
+  }
+}
+
 // The timer of an open connection is not armed anew by each message: when it goes off, this looks
-// at how long the peer has really been silent, and sets it for the next time that could matter.
-void Connection::check_silence(std::uint64_t now_ms) {
+// how far each deadline has come, and sets it for the next time that could matter.
+void Connection::check_deadlines() {
+  const auto now_ms = static_cast<std::uint32_t>(loop().now_ms());
+  std::uint32_t wait_ms = check_silence(now_ms);
+  if (state_ != State::open || closed()) return;
+
+  // Time is up, or this is how much is left of it. (0: no such deadline.)
+  const auto is_over = [&wait_ms, now_ms](std::uint32_t limit_ms, std::uint32_t since_ms) {
+    const std::uint32_t passed_ms = now_ms - since_ms;
+    if (limit_ms == 0) return false;
+    if (passed_ms >= limit_ms) return true;
+    wait_ms = wait_ms == 0 ? limit_ms - passed_ms : std::min(wait_ms, limit_ms - passed_ms);
+    return false;
+  };
+  if (holds_message_) {
+    if (reading_paused()) message_began_ms_ = now_ms;  // it is we who keep it waiting
+    if (is_over(limits().message_timeout_ms, message_began_ms_)) {
+      return fail(Error::message_timeout);
+    }
+  }
+  if (is_over(lifetime_ms(), opened_ms_)) {
+    log_error(LogLevel::debug, "connection closes", Error::lifetime_over);
+    return close(close_code::going_away, info(Error::lifetime_over).text);
+  }
+  arm(wait_ms);
+}
+
+// limits.lifetime_ms, less up to a tenth of it by the connection's place.
+std::uint32_t Connection::lifetime_ms() const {
+  constexpr std::uint32_t steps = 64;
+  const std::uint32_t limit_ms = limits().lifetime_ms;
+  if (limit_ms == 0) return 0;
+  const std::uint32_t step = endpoint_.connections_.key(this).index % steps;
+  return limit_ms - limit_ms / 10 * step / steps;
+}
+
+// Sends a Ping, or drops a peer that is gone. Returns for how long neither can be due; 0: for ever.
+std::uint32_t Connection::check_silence(std::uint32_t now_ms) {
   const std::uint32_t idle = limits().idle_timeout_ms;
   const std::uint32_t ping_after = limits().ping_interval_ms;
   if (reading_paused() && !blocked()) heard();  // we don't listen: the silence is ours
-  std::uint32_t silent = static_cast<std::uint32_t>(now_ms) - last_heard_ms_;
+  std::uint32_t silent = now_ms - last_heard_ms_;
 
   if (idle != 0 && silent >= idle) {
     if (ping_after != 0 && ping_after < idle && !ping_outstanding_) {
       // This loop was late, and sent no Ping that the peer could have answered: it gets one now,
       // and the time that it would have had.
-      last_heard_ms_ = static_cast<std::uint32_t>(now_ms) - ping_after;
+      last_heard_ms_ = now_ms - ping_after;
       silent = ping_after;
+    } else if (last_look_ || reading_paused()) {
+      fail(Error::idle_timeout);
+      return 0;
     } else {
       // Or the answer is there and was not read yet, so one look before the peer counts as gone.
-      if (last_look_ || reading_paused()) return fail(Error::idle_timeout);
       last_look_ = true;
       read_now();
-      return arm(1);
+      return 1;
     }
   }
   if (ping_after != 0 && silent >= ping_after && !ping_outstanding_) {
     ping_outstanding_ = true;
-    if (!send_control(Opcode::ping, {})) return;
+    if (!send_control(Opcode::ping, {})) return 0;
   }
 
   // Until the peer counts as gone, or the next Ping could be due: for one that answers at once,
   // that is when the interval is over anew.
-  std::uint32_t wait = idle != 0 ? idle - silent : 0;
+  std::uint32_t wait_ms = idle != 0 ? idle - silent : 0;
   if (ping_after != 0) {
     const std::uint32_t until_ping = ping_outstanding_ ? ping_after : ping_after - silent;
-    wait = wait == 0 ? until_ping : std::min(wait, until_ping);
+    wait_ms = wait_ms == 0 ? until_ping : std::min(wait_ms, until_ping);
   }
-  arm(wait);
+  return wait_ms;
 }
 
 }  // namespace sockeye::ws

@@ -103,7 +103,9 @@ class Connection final : private net::Stream, private net::Timer {
 
   Handle handle();
   Endpoint& endpoint() const { return endpoint_; }
-  net::Address peer() const;  // who is at the other end; Kind::none when closed
+  // Who is at the other end, also where a proxy stands between, if that was trusted to tell.
+  // Kind::none for an unnamed Unix peer, and mostly when closed.
+  net::Address peer() const;
 
  private:
   friend class Endpoint;
@@ -116,6 +118,12 @@ class Connection final : private net::Stream, private net::Timer {
   struct ServerHandshake;
   struct ClientHandshake;
   struct Kept;
+
+  // Where the peer is, as far as that isn't asked of the socket.
+  struct Source {
+    net::Address address;  // Kind::none: no proxy has told, and nothing counts on it
+    bool counted = false;  // against limits.connections_per_address
+  };
 
   enum class State : std::uint8_t { handshaking, open, closing, lingering };
 
@@ -142,8 +150,11 @@ class Connection final : private net::Stream, private net::Timer {
   bool in_use() const { return opened_ || (state_ == State::handshaking && !closed()); }
 
   // The opening handshake, and plain HTTP: connection_handshake.cc
+  bool begin_handshake(bool through_proxy);
+  Error comes_from(const net::Address& address);
   bool accept(net::Fd fd);
   bool connect(net::Fd fd, const Nonce& nonce, std::string_view request, std::uint64_t deadline_ms);
+  void receive_proxy_header(MutableBytes& bytes);
   void receive_requests(MutableBytes& bytes);
   void receive_response(MutableBytes& bytes);
   void upgrade(const http::Request& request);
@@ -153,6 +164,9 @@ class Connection final : private net::Stream, private net::Timer {
   void connect_failed(Error error, std::uint16_t status = 0);
   void handshake_failed(Error error);
   void drop_handshake();
+  const Source* source() const;
+  bool keep_source();
+  void drop_source();
 
   // What follows it: connection.cc
   void open();
@@ -171,7 +185,10 @@ class Connection final : private net::Stream, private net::Timer {
 
   void heard();
   void arm(std::uint64_t after_ms);
-  void check_silence(std::uint64_t now_ms);
+  void check_deadlines();
+  std::uint32_t check_silence(std::uint32_t now_ms);
+  void watch_message();
+  std::uint32_t lifetime_ms() const;
   std::uint32_t masking_key();
   Handler& handler() const;
   const Limits& limits() const;
@@ -183,12 +200,18 @@ class Connection final : private net::Stream, private net::Timer {
   bool ping_outstanding_ : 1 = false;  // nothing was heard since our own Ping
   bool admitted_ : 1 = true;           // counts for limits.connections: wasn't refused at once
   bool last_look_ : 1 = false;         // silent for too long; pending input is read once more
-  std::uint32_t last_heard_ms_ = 0;    // the loop's time, modulo 2^32
+  bool holds_message_ : 1 = false;     // one that has come in part
+  bool handshaken_ : 1 = false;        // the handshake is over, and its memory given back
+  // The loop's time, modulo 2^32.
+  std::uint32_t last_heard_ms_ = 0;
+  std::uint32_t opened_ms_ = 0;
+  std::uint32_t message_began_ms_ = 0;  // while holds_message_
   Endpoint& endpoint_;
   void* data_ = nullptr;
-  union {  // while handshaking, by role
+  union {  // while handshaking, by role; and when that is over
     ServerHandshake* server_ = nullptr;
     ClientHandshake* client_;
+    Source* source_;
   } handshake_;
   Kept* kept_ = nullptr;
   Protocol protocol_;

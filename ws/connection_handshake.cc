@@ -15,6 +15,8 @@
 #include "ws/http/request_reader.h"
 #include "ws/http/subprotocol.h"
 #include "ws/http/writer.h"
+#include "ws/proxies.h"
+#include "ws/proxy_header.h"
 
 namespace sockeye::ws {
 
@@ -22,10 +24,15 @@ using net::LogLevel;
 
 // What a server's connection needs until it speaks WebSocket, and not after.
 struct Connection::ServerHandshake {
-  ServerHandshake(Pool& pool, const Limits& limits) : reader(pool, limits) {}
+  ServerHandshake(Pool& pool, const Limits& limits, bool from_proxy)
+      : reader(pool, limits), through_proxy(from_proxy) {}
 
   http::RequestReader reader;
   bool between_requests = false;
+  const bool through_proxy;  // from one of Options::proxies
+  bool awaits_proxy_header = false;
+  ProxyHeader proxy_header;
+  Source source;
 };
 
 // The same for a client's.
@@ -60,18 +67,86 @@ void Connection::handshake_failed(Error error) {
 
 // ── The server's side ────────────────────────────────────────────────────────────────────────
 
-bool Connection::accept(net::Fd fd) {
+bool Connection::begin_handshake(bool through_proxy) {
   void* memory = loop().pool().allocate(sizeof(ServerHandshake));
   if (memory == nullptr) return false;
-  handshake_.server_ = new (memory) ServerHandshake(loop().pool(), limits());
+  handshake_.server_ = new (memory) ServerHandshake(loop().pool(), limits(), through_proxy);
+  handshake_.server_->awaits_proxy_header =
+      through_proxy && endpoint_.options_.proxies.tell == Proxies::Tell::proxy_protocol;
+  return true;
+}
+
+// Counts the connection as one from `address`, against limits.connections_per_address.
+Error Connection::comes_from(const net::Address& address) {
+  Source& source = handshake_.server_->source;
+  source.address = address;
+  const std::uint32_t limit = limits().connections_per_address;
+  if (limit == 0) return Error::none;
+  source.counted = endpoint_.admission_.addresses.enter(address, limit);
+  return source.counted ? Error::none : Error::address_overloaded;
+}
+
+const Connection::Source* Connection::source() const {
+  if (handshaken_) return handshake_.source_;
+  const bool is_server = endpoint_.settings_.role == Role::server;
+  return is_server && handshake_.server_ != nullptr ? &handshake_.server_->source : nullptr;
+}
+
+// The handshake is over: of its memory what is left is where the peer is, if it has to be known.
+// False when there is no memory for that.
+bool Connection::keep_source() {
+  Source* kept = nullptr;
+  const Source* known = source();
+  if (known != nullptr && known->address.kind() != net::Address::Kind::none) {
+    void* memory = loop().pool().allocate(sizeof(Source));
+    if (memory == nullptr) return false;
+    kept = new (memory) Source(*known);
+  }
+  drop_handshake();
+  handshaken_ = true;
+  handshake_.source_ = kept;
+  return true;
+}
+
+void Connection::drop_source() {
+  const Source* known = source();
+  if (known != nullptr && known->counted) endpoint_.admission_.addresses.leave(known->address);
+  if (!handshaken_) return;
+  loop().pool().release(handshake_.source_, sizeof(Source));
+  handshake_.source_ = nullptr;
+}
+
+bool Connection::accept(net::Fd fd) {
   if (!start(std::move(fd))) return false;
   // One deadline for the whole head: a byte now and then does not extend it.
   arm(limits().head_timeout_ms);
   return true;
 }
 
+// What a proxy says ahead of the first request.
+void Connection::receive_proxy_header(MutableBytes& bytes) {
+  ServerHandshake& handshake = *handshake_.server_;
+  Bytes input = bytes;
+  const ProxyHeader::Status status = handshake.proxy_header.read(input);
+  bytes = bytes.last(input.size());
+  switch (status) {
+    case ProxyHeader::Status::need_more:
+      return;
+    case ProxyHeader::Status::malformed:
+      return refuse(Error::proxy_header_malformed);
+    case ProxyHeader::Status::complete:
+      handshake.awaits_proxy_header = false;
+      break;
+  }
+  const net::Address& client = handshake.proxy_header.source();
+  if (client.kind() == net::Address::Kind::none) return;
+  const Error error = comes_from(client);
+  if (error != Error::none) refuse(error);
+}
+
 void Connection::receive_requests(MutableBytes& bytes) {
   ServerHandshake& handshake = *handshake_.server_;
+  if (handshake.awaits_proxy_header) return receive_proxy_header(bytes);
   if (handshake.between_requests) {
     handshake.between_requests = false;
     arm(limits().head_timeout_ms);
@@ -101,6 +176,11 @@ void Connection::receive_requests(MutableBytes& bytes) {
 // RFC 6455 §4.2.2: the server's half of the opening handshake.
 void Connection::upgrade(const http::Request& request) {
   const Options& options = endpoint_.options_;
+  if (handshake_.server_->through_proxy && options.proxies.tell == Proxies::Tell::forwarded_for) {
+    const auto client = forwarded_for(request, options.proxies.trusted);
+    const Error error = client ? comes_from(*client) : Error::none;
+    if (error != Error::none) return refuse(error);
+  }
   Error error = http::check_upgrade(request);
   if (error == Error::none) error = options.hosts.check(request);
   if (error == Error::none) error = options.origin.check(request);

@@ -20,6 +20,8 @@ Limits within_memory(Limits limits) {
 Endpoint::Endpoint(Handler& handler, Options options, frame::Role role, net::Loop* loop)
     : handler_(handler),
       options_(std::move(options)),
+      own_admission_(options_.limits),
+      admission_(options_.admission != nullptr ? *options_.admission : own_admission_),
       subprotocols_(options_.subprotocols.begin(), options_.subprotocols.end()),
       own_loop_(loop == nullptr ? new net::Loop : nullptr),
       loop_(loop == nullptr ? *own_loop_ : *loop),
@@ -28,12 +30,16 @@ Endpoint::Endpoint(Handler& handler, Options options, frame::Role role, net::Loo
                 .limits = within_memory(options_.limits),
                 .kernels = {},
                 .in_chunks = options_.in_chunks},
-      random_(options_.random != nullptr ? *options_.random : system_random_) {}
+      random_(options_.random != nullptr ? *options_.random : system_random_) {
+  // A loop that endpoints share has the memory of the first of them.
+  if (loop_.pool().budget() == nullptr) loop_.pool().draw_on(&admission_.memory);
+}
 
 Endpoint::~Endpoint() {
   for (std::uint32_t i = 0; Connection* connection = connections_.next(i);) {
     connections_.destroy(connection);
   }
+  if (loop_.pool().budget() == &admission_.memory) loop_.pool().draw_on(nullptr);
 }
 
 Result<void, net::Error> Endpoint::prepare() {

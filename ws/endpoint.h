@@ -5,7 +5,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -17,12 +16,14 @@
 #include "crypto/random.h"
 #include "net/loop.h"
 #include "net/slab.h"
+#include "ws/admission.h"
 #include "ws/connection.h"
 #include "ws/handler.h"
 #include "ws/http/allowed_hosts.h"
 #include "ws/http/origin.h"
 #include "ws/limits.h"
 #include "ws/protocol.h"
+#include "ws/proxies.h"
 
 namespace sockeye::ws {
 
@@ -42,11 +43,15 @@ struct Options {
   // A server's: the names it answers to. All, unless told otherwise.
   http::AllowedHosts hosts = {};
 
+  // A server's: who may tell it where a connection comes from. Nobody, unless told otherwise.
+  Proxies proxies = {};
+
   // A server's: run() ends gracefully on SIGINT and SIGTERM, at once on a second one.
   bool stop_on_signals = true;
 
-  // A server's: what limits.connections is counted on. Servers that share a process may share it.
-  std::atomic<std::uint32_t>* connection_count = nullptr;
+  // What the limits for all connections together are counted on: those of number, of number from
+  // one address, and of memory. It has to outlive the endpoint; with null it has one of its own.
+  Admission* admission = nullptr;
 
   // A server's: called each time stop() is.
   std::function<void()> on_stop = {};
@@ -91,12 +96,17 @@ class Endpoint {
     if (running_) loop_.stop();
   }
 
+  // Destroys a connection.
+  void remove(Connection& connection);
+
   // Called when a connection is gone; its place is free already. `admitted`: it wasn't one of those
-  // that exceeded limits.connections.
+  // that were refused at once.
   virtual void on_connection_gone(bool admitted) = 0;
 
   Handler& handler_;
   Options options_;
+  Admission own_admission_;
+  Admission& admission_;
   std::vector<std::string_view> subprotocols_;  // views of those in options_
   std::unique_ptr<net::Loop> own_loop_;
   net::Loop& loop_;
@@ -109,8 +119,6 @@ class Endpoint {
  private:
   friend class Connection;
   friend class Handle;
-
-  void remove(Connection& connection);
 
   bool running_ = false;  // in run_loop()
 };

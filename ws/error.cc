@@ -46,6 +46,9 @@ constexpr ErrorInfo table[] = {
     // The life of a connection.
     {idle_timeout, "idle_timeout", 1011, 0, "§5.5.2",
      "nothing came from the peer, not even a Pong"},
+    {message_timeout, "message_timeout", 1008, 0, "§10.4", "the message took too long to arrive"},
+    {lifetime_over, "lifetime_over", 1001, 0, "§7.4.1",
+     "the connection has lasted as long as it may"},
     {close_timeout, "close_timeout", 1006, 0, "§7.1.1", "the peer did not answer the Close frame"},
     {connection_lost, "connection_lost", 1006, 0, "§7.1.5",
      "the connection ended without a Close frame"},
@@ -112,6 +115,12 @@ constexpr ErrorInfo table[] = {
      "only WebSocket connections are served here"},
     {overloaded, "overloaded", 0, 503, "RFC 9110 §15.6.4",
      "the server has as many connections as it accepts"},
+    {address_overloaded, "address_overloaded", 0, 429, "RFC 6585 §4",
+     "too many connections from one address"},
+    {proxy_header_malformed, "proxy_header_malformed", 0, 400, "PROXY protocol §2",
+     "the connection must begin with a header of the PROXY protocol"},
+    {proxy_not_trusted, "proxy_not_trusted", 0, 403, "PROXY protocol §2",
+     "this server answers to its proxy alone"},
     {reply_malformed, "reply_malformed", 0, 500, "RFC 9110 §15.6.1",
      "the program behind this server made a field that can't be sent"},
 

@@ -52,6 +52,8 @@ enum class Error : std::uint8_t {
 
   // The life of a connection.
   idle_timeout,
+  message_timeout,
+  lifetime_over,
   close_timeout,
   connection_lost,
   server_stopping,
@@ -89,6 +91,9 @@ enum class Error : std::uint8_t {
   method_not_allowed,
   upgrade_required,
   overloaded,
+  address_overloaded,
+  proxy_header_malformed,
+  proxy_not_trusted,
   reply_malformed,
 
   // The opening handshake, as the server sees it.

@@ -30,16 +30,28 @@ struct Limits {
   // What may wait in memory for one peer that does not read.
   std::size_t buffered_bytes = 32 * 1024 * 1024;
 
+  // What all peers together may cause to be held: messages and heads that have come in part, output
+  // that waits, input left by a pause. Whoever needs more is answered with 503 or code 1011.
+  // (A connection's own place, 160 bytes, and the buffers of each loop come on top.)
+  std::size_t memory_bytes = 1024 * 1024 * 1024;
+
   std::uint32_t connections = 100'000;
+  // From one IPv4 address or IPv6 /64; more are answered with 429. 0: no limit.
+  std::uint32_t connections_per_address = 0;
 
   // Times. 0 turns a timer off.
   std::uint32_t head_timeout_ms = 10'000;        // from accept to the end of a request head, in all
   std::uint32_t keep_alive_timeout_ms = 30'000;  // between two plain HTTP requests
   std::uint32_t ping_interval_ms = 30'000;       // silence after which a Ping is sent
   std::uint32_t idle_timeout_ms = 120'000;       // silence after which the peer counts as gone
-  std::uint32_t close_timeout_ms = 5'000;        // for the peer's half of the closing handshake
-  std::uint32_t connect_timeout_ms = 10'000;     // a client's: TCP and the handshake, in all
-  std::uint32_t stop_timeout_ms = 5'000;         // from stop() to the end of the last connection
+  std::uint32_t message_timeout_ms = 120'000;  // from a message's first byte to its last, where it
+                                               // is held in memory meanwhile
+  std::uint32_t lifetime_ms = 0;               // from the handshake to a Close frame with 1001; up
+                                               // to a tenth less, so that connections that came
+                                               // together don't all go together
+  std::uint32_t close_timeout_ms = 5'000;      // for the peer's half of the closing handshake
+  std::uint32_t connect_timeout_ms = 10'000;   // a client's: TCP and the handshake, in all
+  std::uint32_t stop_timeout_ms = 5'000;       // from stop() to the end of the last connection
 };
 
 }  // namespace sockeye::ws

@@ -117,6 +117,9 @@ class Protocol {
   // The Close frame that starts or answers the closing handshake. Nothing is to be sent after it.
   ControlFrame close(std::uint16_t code, std::string_view reason, std::uint32_t key);
 
+  // Whether a message has begun and not ended.
+  bool in_message() const;
+
   bool close_sent() const { return close_sent_; }
   bool close_received() const { return close_received_; }
 
@@ -131,7 +134,6 @@ class Protocol {
   Event fail(Error error);
   bool begin_unfinished();
   void drop_unfinished();
-  bool in_message() const;
 
   const Settings& settings_;
   Unfinished* unfinished_ = nullptr;  // a frame or a message of which a part is missing

@@ -22,19 +22,18 @@ namespace {
 constexpr std::uint64_t batch_interval_ms = 50;
 constexpr std::uint64_t smallest_batch = 64;
 
-// Beyond limits.connections, this many more are told so in peace; further ones in haste.
+// Of those that aren't admitted, so many at once are told so in peace; further ones in haste.
 constexpr std::uint32_t refusals_at_once = 64;
 
 }  // namespace
 
 Server::Server(Handler& handler, Options options, net::Loop* loop)
-    : Endpoint(handler, std::move(options), frame::Role::server, loop),
-      count_(options_.connection_count != nullptr ? *options_.connection_count : own_count_) {}
+    : Endpoint(handler, std::move(options), frame::Role::server, loop) {}
 
 Server::~Server() {
   loop_.timers().disarm(*this);
   loop_.forget(signals_);
-  count_ -= static_cast<std::uint32_t>(connections_.count()) - refusals_;
+  admission_.connections -= static_cast<std::uint32_t>(connections_.count()) - refusals_;
 }
 
 Result<net::Address, net::Error> Server::listen(std::string_view address) {
@@ -59,30 +58,46 @@ int Server::run() {
   return 0;
 }
 
-void Server::on_accept(net::Fd fd) {
-  const bool admitted = count_ < settings_.limits.connections;
-  if (!admitted && refusals_ == refusals_at_once) return on_turn_away(fd.get());
+void Server::on_accept(net::Fd fd, const net::Address& peer) {
   Connection* connection = connections_.create(*this);
-  if (connection == nullptr) return on_turn_away(fd.get());
-  admitted ? ++count_ : ++refusals_;
-  connection->admitted_ = admitted;
-  if (!connection->accept(std::move(fd))) {
-    connections_.destroy(connection);
-    return on_connection_gone(admitted);
+  if (connection == nullptr) return turn_away(fd.get(), Error::overloaded);
+  const Error refusal = admit(*connection, peer);
+  connection->admitted_ = refusal == Error::none;
+  connection->admitted_ ? ++admission_.connections : ++refusals_;
+  const bool in_haste = refusals_ > refusals_at_once || refusal == Error::out_of_memory;
+  if (!connection->admitted_ && in_haste) {
+    turn_away(fd.get(), refusal);
+    return remove(*connection);
   }
-  if (!admitted) connection->refuse(Error::overloaded);
+  if (!connection->accept(std::move(fd))) return remove(*connection);
+  if (!connection->admitted_) connection->refuse(refusal);
+}
+
+// What keeps a connection out, if anything does.
+Error Server::admit(Connection& connection, const net::Address& peer) {
+  const Proxies& proxies = options_.proxies;
+  const bool through_proxy = proxies.include(peer);
+  if (!connection.begin_handshake(through_proxy)) return Error::out_of_memory;
+  if (admission_.connections >= settings_.limits.connections) return Error::overloaded;
+  if (through_proxy) return Error::none;  // its clients count, not the proxy
+  if (proxies.tell == Proxies::Tell::proxy_protocol) return Error::proxy_not_trusted;
+  return settings_.limits.connections_per_address == 0 ? Error::none : connection.comes_from(peer);
+}
+
+void Server::on_turn_away(int fd) {
+  turn_away(fd, Error::overloaded);
 }
 
 // There is neither room nor time for a connection: a response into the socket's empty buffer, and
 // the socket is closed.
-void Server::on_turn_away(int fd) {
+void Server::turn_away(int fd, Error error) {
   net::Text<http::refusal_bytes> text;
-  const std::string_view response = http::refusal(text, Error::overloaded);
+  const std::string_view response = http::refusal(text, error);
   (void)::send(fd, response.data(), response.size(), MSG_NOSIGNAL);
 }
 
 void Server::on_connection_gone(bool admitted) {
-  admitted ? --count_ : --refusals_;
+  admitted ? --admission_.connections : --refusals_;
   if (stopped()) end_run();
 }
 

@@ -52,7 +52,7 @@ class Server final : public Endpoint, public net::Listener::Owner, private net::
   void release();
 
   // For the listeners.
-  void on_accept(net::Fd fd) override;
+  void on_accept(net::Fd fd, const net::Address& peer) override;
   void on_turn_away(int fd) override;
 
   const std::vector<std::unique_ptr<net::Listener>>& listeners() const { return listeners_; }
@@ -71,6 +71,8 @@ class Server final : public Endpoint, public net::Listener::Owner, private net::
     net::Signals signals_;
   };
 
+  Error admit(Connection& connection, const net::Address& peer);
+  void turn_away(int fd, Error error);
   void on_timer(std::uint64_t now_ms) override;
   void on_connection_gone(bool admitted) override;
   bool stopped() const { return stopping_ && connections_.count() == 0 && holds_ == 0; }
@@ -79,12 +81,10 @@ class Server final : public Endpoint, public net::Listener::Owner, private net::
 
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   SignalWatcher signals_{*this};
-  std::atomic<std::uint32_t> own_count_{0};
-  std::atomic<std::uint32_t>& count_;
   bool stopping_ = false;
   std::uint32_t holds_ = 0;
   std::uint64_t stop_deadline_ms_ = 0;
-  std::uint32_t refusals_ = 0;   // connections that exceed the limit and are being told so
+  std::uint32_t refusals_ = 0;   // connections that weren't admitted and are being told so
   std::uint32_t stop_next_ = 0;  // the place in connections_ where the next batch begins
 };
 

@@ -30,9 +30,10 @@ struct Worker {
 }  // namespace
 
 ServerGroup::ServerGroup(std::function<std::unique_ptr<Handler>()> make_handler, Options options,
-                         unsigned threads) {
+                         unsigned threads)
+    : admission_(options.limits) {
   assert(threads > 0);
-  options.connection_count = &connection_count_;
+  options.admission = &admission_;
   Options first = options;
   first.on_stop = [this, on_stop = options.on_stop] {
     if (on_stop) on_stop();

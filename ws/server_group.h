@@ -1,5 +1,5 @@
 // The same server on several threads: a loop, a handler and connections for each, and nothing
-// shared between them but the count of connections.
+// shared between them but the counts that limits are for (ws/admission.h).
 //
 // TCP addresses are listened on once per thread (SO_REUSEPORT), and the kernel spreads connections
 // by a hash of their addresses: no thread hands connections to another, and none is woken in vain.
@@ -9,8 +9,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -38,7 +36,7 @@ class ServerGroup {
   Server& first() { return *servers_.front(); }
 
  private:
-  std::atomic<std::uint32_t> connection_count_{0};
+  Admission admission_;
   std::vector<std::unique_ptr<Handler>> handlers_;
   std::vector<std::unique_ptr<Server>> servers_;
 };

@@ -62,7 +62,7 @@ struct Site final : Connector::Owner, Listener::Owner {
     at_outcome();  // may destroy the connector
     failures.push_back(error);
   }
-  void on_accept(Fd fd) override { accepted.push_back(std::move(fd)); }
+  void on_accept(Fd fd, const Address&) override { accepted.push_back(std::move(fd)); }
   void on_turn_away(int) override {}
 
   bool outcome() {

@@ -64,12 +64,14 @@ bool exists(const std::string& path) {
 // Keeps what it is given.
 struct Host final : Listener::Owner {
   std::vector<Fd> accepted;
+  std::vector<std::string> peers;
   int turned_away = 0;
   std::function<void()> at_accept = [] {};
   std::function<void()> at_turn_away = [] {};
 
-  void on_accept(Fd fd) override {
+  void on_accept(Fd fd, const Address& peer) override {
     accepted.push_back(std::move(fd));
+    peers.push_back(peer.text());
     at_accept();
   }
   void on_turn_away(int fd) override {

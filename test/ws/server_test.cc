@@ -147,10 +147,11 @@ TEST_CASE("a crowd beyond limits.connections: everybody gets 503, and leaves not
 }
 
 TEST_CASE("a count that several servers share holds for all of them") {
-  std::atomic<std::uint32_t> count{0};
+  ws::Admission shared({});
+  std::atomic<std::uint32_t>& count = shared.connections;
   {
-    ServerRig one({.limits = {.connections = 2}, .connection_count = &count});
-    ServerRig two({.limits = {.connections = 2}, .connection_count = &count});
+    ServerRig one({.limits = {.connections = 2}, .admission = &shared});
+    ServerRig two({.limits = {.connections = 2}, .admission = &shared});
     Peer first = one.open();
     Peer second = two.open();
     CHECK(count == 2);

@@ -254,7 +254,7 @@ struct ServerWorld final : World {
   net::Fd connect() override {
     int ends[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
-    server.on_accept(net::Fd(ends[0]));
+    server.on_accept(net::Fd(ends[0]), {});
     return net::Fd(ends[1]);
   }
   std::size_t connection_count() const override { return server.connection_count(); }

@@ -53,7 +53,7 @@ constexpr Reason reasons[] = {
 void put_refusal_line(net::TextWriter& out, const ErrorInfo& info) {
   out.put_decimal(info.http_status).put(" ").put(reason_phrase(info.http_status));
   out.put(": ").put(info.text).put(" (");
-  if (!info.section.starts_with("RFC")) out.put("RFC 6455 ");
+  if (info.section.starts_with("§")) out.put("RFC 6455 ");
   out.put(info.section).put(")\n");
 }
 
