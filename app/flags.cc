@@ -18,10 +18,6 @@ namespace {
 constexpr std::size_t help_column = 26;
 constexpr std::size_t help_width = 96;
 
-std::string to_string(std::uint64_t value) {
-  return std::string(net::Text<20>().put_decimal(value).view());
-}
-
 // Adds `text` to `to`, broken between words so that each line ends before help_width.
 void add_wrapped(std::string& to, std::string_view text, std::size_t column) {
   std::size_t width = column;
@@ -42,6 +38,10 @@ void add_wrapped(std::string& to, std::string_view text, std::size_t column) {
 }
 
 }  // namespace
+
+std::string to_text(std::uint64_t number) {
+  return std::string(net::Text<20>().put_decimal(number).view());
+}
 
 bool print(std::string_view text) {
   while (!text.empty()) {
@@ -68,26 +68,25 @@ bool parse_number(std::string_view text, std::uint64_t lowest, std::uint64_t hig
   return parsed.ec == std::errc() && parsed.ptr == end && value >= lowest && value <= highest;
 }
 
-void Flags::value(std::string_view name, std::string_view value_name, std::string_view help,
-                  Take take) {
-  flags_.push_back({name, value_name, help, std::move(take)});
+void Flags::value(std::string_view name, std::string_view value_name, std::string help, Take take) {
+  flags_.push_back({name, value_name, std::move(help), std::move(take)});
 }
 
-void Flags::number(std::string_view name, std::string_view value_name, std::string_view help,
+void Flags::number(std::string_view name, std::string_view value_name, std::string help,
                    std::uint64_t lowest, std::uint64_t highest,
                    std::function<void(std::uint64_t)> take) {
-  value(name, value_name, help, [=](std::string_view text) -> std::string {
+  value(name, value_name, std::move(help), [=](std::string_view text) -> std::string {
     std::uint64_t number;
     if (!parse_number(text, lowest, highest, number)) {
-      return "must be a number from " + to_string(lowest) + " to " + to_string(highest);
+      return "must be a number from " + to_text(lowest) + " to " + to_text(highest);
     }
     take(number);
     return {};
   });
 }
 
-void Flags::toggle(std::string_view name, std::string_view help, std::function<void()> take) {
-  value(name, {}, help, [take = std::move(take)](std::string_view) -> std::string {
+void Flags::toggle(std::string_view name, std::string help, std::function<void()> take) {
+  value(name, {}, std::move(help), [take = std::move(take)](std::string_view) -> std::string {
     take();
     return {};
   });

@@ -24,6 +24,9 @@ inline constexpr int exit_usage = 2;    // a mistake in the command line
 // Writes to standard output, all of it, waiting where it must. False when it can't be written to.
 bool print(std::string_view text);
 
+// A number as people write it, for help and messages.
+std::string to_text(std::uint64_t number);
+
 // Prints "sockeye: <message>" as one line on standard error, with a "?" for each control character
 // (a peer may have written a part of it); returns `status`.
 int complain(std::string_view message, int status);
@@ -41,11 +44,11 @@ class Flags {
   Flags(std::string_view usage, std::string_view purpose) : usage_(usage), purpose_(purpose) {}
 
   // An option with a value, "--name VALUE" or "--name=VALUE".
-  void value(std::string_view name, std::string_view value_name, std::string_view help, Take take);
-  void number(std::string_view name, std::string_view value_name, std::string_view help,
+  void value(std::string_view name, std::string_view value_name, std::string help, Take take);
+  void number(std::string_view name, std::string_view value_name, std::string help,
               std::uint64_t lowest, std::uint64_t highest, std::function<void(std::uint64_t)> take);
   // An option without one.
-  void toggle(std::string_view name, std::string_view help, std::function<void()> take);
+  void toggle(std::string_view name, std::string help, std::function<void()> take);
   // An argument that is no option, such as a URL.
   void operand(Take take) { operand_ = std::move(take); }
 
@@ -59,7 +62,7 @@ class Flags {
   struct Flag {
     std::string_view name;
     std::string_view value_name;  // empty: takes no value
-    std::string_view help;
+    std::string help;
     Take take;
   };
 

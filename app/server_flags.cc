@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+#include "app/server_flags.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "net/address.h"
+#include "net/networks.h"
+#include "net/text.h"
+#include "ws/http/allowed_hosts.h"
+#include "ws/http/chars.h"
+#include "ws/http/origin.h"
+#include "ws/proxies.h"
+
+namespace sockeye::app {
+
+namespace {
+
+constexpr std::string_view default_address = "127.0.0.1:9000";
+constexpr std::uint64_t most_seconds = 4'000'000;  // of milliseconds in 32 bits
+constexpr std::uint64_t most_bytes = std::uint64_t{1} << 40;
+
+// systemd's socket activation, sd_listen_fds(3): descriptors from 3 on, if they are meant for us.
+std::string inherited_addresses(std::vector<std::string>& addresses) {
+  const char* count_text = std::getenv("LISTEN_FDS");
+  const char* pid_text = std::getenv("LISTEN_PID");
+  if (count_text == nullptr || pid_text == nullptr) return {};
+  std::uint64_t pid;
+  std::uint64_t count;
+  const auto own_pid = static_cast<std::uint64_t>(::getpid());
+  if (!parse_number(pid_text, own_pid, own_pid, pid)) return {};
+  if (!parse_number(count_text, 0, 1000, count)) return "LISTEN_FDS must be a number";
+  for (std::uint64_t i = 0; i < count; ++i) {
+    addresses.emplace_back(net::Text<24>().put("fd:").put_decimal(3 + i).view());
+  }
+  return {};
+}
+
+// Adds flags for limits; the default that the help names is what `to` holds by now.
+class LimitFlags {
+ public:
+  explicit LimitFlags(Flags& flags) : flags_(flags) {}
+
+  template <typename Integer>
+  void bytes(std::string_view name, std::string_view help, Integer& to) {
+    flags_.number(name, "BYTES", with_default(help, to), 1, most_bytes, [&to](std::uint64_t size) {
+      to = static_cast<Integer>(std::min<std::uint64_t>(size, std::numeric_limits<Integer>::max()));
+    });
+  }
+  void seconds(std::string_view name, std::string_view help, std::uint32_t& to_ms) {
+    flags_.number(
+        name, "SECONDS", with_default(help, to_ms / 1000), 0, most_seconds,
+        [&to_ms](std::uint64_t seconds) { to_ms = static_cast<std::uint32_t>(seconds * 1000); });
+  }
+  template <typename Integer>
+  void count(std::string_view name, std::string_view help, std::uint64_t lowest,
+             std::uint64_t highest, Integer& to) {
+    flags_.number(name, "N", with_default(help, to), lowest, highest,
+                  [&to](std::uint64_t count) { to = static_cast<Integer>(count); });
+  }
+
+ private:
+  static std::string with_default(std::string_view help, std::uint64_t value) {
+    return std::string(help) + " (default: " + to_text(value) + ")";
+  }
+
+  Flags& flags_;
+};
+
+void add_address_flags(Flags& flags, ServerSettings& settings) {
+  flags.value("--listen", "ADDR",
+              "listen on ADDR: 127.0.0.1:9000, [::1]:9000, :9000 (all addresses), "
+              "unix:/run/x.sock, unix:@name, fd:3; may be repeated (default: 127.0.0.1:9000)",
+              [&settings](std::string_view text) -> std::string {
+                if (auto address = net::Address::parse(text); !address) {
+                  return address.error().message;
+                }
+                settings.addresses.emplace_back(text);
+                return {};
+              });
+  flags.value("--port", "N", "short for --listen 127.0.0.1:N",
+              [&settings](std::string_view text) -> std::string {
+                std::uint64_t port;
+                if (!parse_number(text, 0, 65535, port)) return "must be a number from 0 to 65535";
+                settings.addresses.push_back("127.0.0.1:" + std::string(text));
+                return {};
+              });
+  LimitFlags(flags).count("--threads", "serve with N threads", 1, 1024, settings.threads);
+}
+
+void add_handshake_flags(Flags& flags, ws::Options& options) {
+  flags.value("--origin", "WHICH",
+              "whose pages may connect: same (the page's host is this server's), any, or a list "
+              "HOST[,HOST...] (default: same)",
+              [&options](std::string_view text) -> std::string {
+                auto policy = ws::http::OriginPolicy::parse(text);
+                if (!policy) return "\"" + std::string(policy.error()) + "\" is not a host";
+                options.origin = std::move(*policy);
+                return {};
+              });
+  flags.value("--host", "HOST[,HOST...]",
+              "answer only requests for these hosts, against DNS rebinding (default: all)",
+              [&options](std::string_view text) -> std::string {
+                auto hosts = ws::http::AllowedHosts::parse(text);
+                if (!hosts) return "\"" + std::string(hosts.error()) + "\" is not a host";
+                options.hosts = std::move(*hosts);
+                return {};
+              });
+  flags.value("--subprotocol", "NAME", "speak this subprotocol; may be repeated, best one first",
+              [&options](std::string_view text) -> std::string {
+                if (!ws::http::is_token(text)) return "must be a token, as RFC 6455 §4.1 says";
+                options.subprotocols.emplace_back(text);
+                return {};
+              });
+}
+
+void add_size_flags(Flags& flags, ServerSettings& settings) {
+  ws::Limits& limits = settings.options.limits;
+  LimitFlags add(flags);
+  add.bytes("--max-message", "close connections with code 1009 whose messages are larger",
+            limits.message_bytes);
+  add.count("--max-fragments",
+            "close connections with code 1008 whose messages have more fragments", 1,
+            std::numeric_limits<std::uint32_t>::max(), limits.message_fragments);
+  flags.number("--max-buffered", "BYTES",
+               "keep so much for a peer that doesn't read, at most (default: 33554432, or twice "
+               "--max-message)",
+               1, most_bytes, [&settings, &limits](std::uint64_t size) {
+                 limits.buffered_bytes = static_cast<std::size_t>(
+                     std::min<std::uint64_t>(size, std::numeric_limits<std::size_t>::max()));
+                 settings.buffered_given = true;
+               });
+  add.bytes("--max-memory",
+            "hold so much for all peers together, at most: parts of messages, and what waits to be "
+            "sent",
+            limits.memory_bytes);
+  add.count("--max-connections", "answer further ones with 503", 1, 1'000'000'000,
+            limits.connections);
+  add.count("--max-connections-per-address",
+            "answer further ones from the same IPv4 address or IPv6 /64 with 429; 0: no limit", 0,
+            1'000'000'000, limits.connections_per_address);
+}
+
+void add_time_flags(Flags& flags, ws::Limits& limits) {
+  LimitFlags add(flags);
+  add.seconds("--head-timeout", "a request's head has to arrive within; 0: whenever",
+              limits.head_timeout_ms);
+  add.seconds("--keep-alive-timeout", "a connection may wait so long for its next request; 0: ever",
+              limits.keep_alive_timeout_ms);
+  add.seconds("--ping-interval", "send a Ping after so much silence; 0: never",
+              limits.ping_interval_ms);
+  add.seconds("--idle-timeout",
+              "close connections that were silent for so long, not even answering a Ping; 0: never",
+              limits.idle_timeout_ms);
+  add.seconds("--message-timeout", "a message has to arrive whole within; 0: whenever",
+              limits.message_timeout_ms);
+  add.seconds("--max-lifetime", "close every connection after so long, with code 1001; 0: never",
+              limits.lifetime_ms);
+  add.seconds("--close-timeout", "wait so long for the peer's half of the closing handshake",
+              limits.close_timeout_ms);
+  add.seconds("--stop-timeout", "on SIGTERM, be done after so long; 0: when all have closed",
+              limits.stop_timeout_ms);
+}
+
+void add_proxy_flags(Flags& flags, ServerSettings& settings) {
+  using Tell = ws::Proxies::Tell;
+  ws::Proxies& proxies = settings.options.proxies;
+  flags.value("--proxy", "HOW",
+              "how a trusted proxy tells where a client is: protocol (the PROXY protocol, version "
+              "1 or 2, on every connection), or forwarded-for (the field X-Forwarded-For)",
+              [&proxies](std::string_view text) -> std::string {
+                if (text == "protocol") {
+                  proxies.tell = Tell::proxy_protocol;
+                } else if (text == "forwarded-for") {
+                  proxies.tell = Tell::forwarded_for;
+                } else {
+                  return "must be protocol or forwarded-for";
+                }
+                return {};
+              });
+  flags.value("--trust", "ADDR[/BITS],...",
+              "the proxies that are believed; unix: all on Unix sockets (default: "
+              "127.0.0.0/8,::1,unix)",
+              [&settings, &proxies](std::string_view text) -> std::string {
+                auto networks = net::Networks::parse(text);
+                if (!networks) return networks.error().message;
+                proxies.trusted = std::move(*networks);
+                settings.trust_given = true;
+                return {};
+              });
+}
+
+void add_log_flags(Flags& flags, ServerSettings& settings) {
+  flags.value("--log-level", "LEVEL", "off, error, warn, info or debug (default: warn)",
+              [&settings](std::string_view text) -> std::string {
+                const auto level = net::parse_log_level(text);
+                if (!level) return "must be off, error, warn, info or debug";
+                settings.log_level = *level;
+                return {};
+              });
+  flags.value("--log-format", "FORMAT", "text or json (default: text)",
+              [&settings](std::string_view text) -> std::string {
+                const auto format = net::parse_log_format(text);
+                if (!format) return "must be text or json";
+                settings.log_format = *format;
+                return {};
+              });
+  flags.toggle("--quiet", "log errors only, and print nothing but the addresses",
+               [&settings] { settings.quiet = true; });
+}
+
+}  // namespace
+
+void add_server_flags(Flags& flags, ServerSettings& settings) {
+  add_address_flags(flags, settings);
+  add_handshake_flags(flags, settings.options);
+  add_size_flags(flags, settings);
+  add_time_flags(flags, settings.options.limits);
+  add_proxy_flags(flags, settings);
+  add_log_flags(flags, settings);
+}
+
+std::string ServerSettings::complete() {
+  std::string mistake = inherited_addresses(addresses);
+  if (!mistake.empty()) return mistake;
+  if (addresses.empty()) addresses.emplace_back(default_address);
+
+  // A message as large as the largest has to fit behind another one that waits.
+  ws::Limits& limits = options.limits;
+  const std::uint64_t two_messages = 2 * limits.message_bytes;
+  if (buffered_given && limits.buffered_bytes < two_messages) {
+    return "--max-buffered must be at least twice --max-message";
+  }
+  if (!buffered_given) {
+    limits.buffered_bytes = static_cast<std::size_t>(std::clamp<std::uint64_t>(
+        two_messages, limits.buffered_bytes, std::numeric_limits<std::size_t>::max()));
+  }
+  if (limits.memory_bytes < limits.message_bytes) {
+    return "--max-memory must be at least --max-message";
+  }
+  if (trust_given && options.proxies.tell == ws::Proxies::Tell::nothing) {
+    return "--trust needs --proxy";
+  }
+  return {};
+}
+
+}  // namespace sockeye::app
