@@ -53,9 +53,10 @@ class LimitFlags {
       to = static_cast<Integer>(std::min<std::uint64_t>(size, std::numeric_limits<Integer>::max()));
     });
   }
-  void seconds(std::string_view name, std::string_view help, std::uint32_t& to_ms) {
+  void seconds(std::string_view name, std::string_view help, std::uint32_t& to_ms,
+               std::uint64_t lowest = 0) {
     flags_.number(
-        name, "SECONDS", with_default(help, to_ms / 1000), 0, most_seconds,
+        name, "SECONDS", with_default(help, to_ms / 1000), lowest, most_seconds,
         [&to_ms](std::uint64_t seconds) { to_ms = static_cast<std::uint32_t>(seconds * 1000); });
   }
   template <typename Integer>
@@ -163,7 +164,7 @@ void add_time_flags(Flags& flags, ws::Limits& limits) {
   add.seconds("--max-lifetime", "close every connection after so long, with code 1001; 0: never",
               limits.lifetime_ms);
   add.seconds("--close-timeout", "wait so long for the peer's half of the closing handshake",
-              limits.close_timeout_ms);
+              limits.close_timeout_ms, 1);
   add.seconds("--stop-timeout", "on SIGTERM, be done after so long; 0: when all have closed",
               limits.stop_timeout_ms);
 }

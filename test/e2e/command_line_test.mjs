@@ -22,8 +22,10 @@ test("command line: help is printed, exit status 0", async (t) => {
 
 test("command line: help echo and help cat name every option", async (t) => {
   const options = {
-    echo: ["--listen", "--port", "--max-message", "--origin", "--subprotocol", "--idle-timeout", "--ping-interval",
-      "--max-connections", "--threads", "--log-level", "--log-format", "--quiet"],
+    echo: ["--listen", "--port", "--threads", "--origin", "--host", "--subprotocol", "--max-message", "--max-fragments",
+      "--max-buffered", "--max-memory", "--max-connections", "--max-connections-per-address", "--head-timeout",
+      "--keep-alive-timeout", "--ping-interval", "--idle-timeout", "--message-timeout", "--max-lifetime",
+      "--close-timeout", "--stop-timeout", "--proxy", "--trust", "--log-level", "--log-format", "--quiet"],
     cat: ["--binary", "-1", "--header", "--subprotocol", "--origin", "--ping"],
   };
   for (const [command, names] of Object.entries(options)) {
@@ -57,6 +59,13 @@ const mistakes = [
   ["echo", "--max-message", "99999999999999999999"],
   ["echo", "--max-connections", "many"],
   ["echo", "--idle-timeout", "soon"],
+  ["echo", "--max-buffered", "1000"],  // less than twice --max-message
+  ["echo", "--max-memory", "1000"],
+  ["echo", "--close-timeout", "0"],
+  ["echo", "--proxy", "nonsense"],
+  ["echo", "--trust", "10.0.0.0/8"],  // without --proxy
+  ["echo", "--proxy", "protocol", "--trust", "localhost"],
+  ["echo", "--proxy", "protocol", "--trust", "10.0.0.1/8"],
   ["echo", "--threads", "0"],
   ["echo", "--log-level", "loud"],
   ["echo", "--log-format", "xml"],

@@ -9,6 +9,7 @@
 //     build/sockeye echo ...     is started, says where it listens, and stops
 //     build/sockeye ..., echo ..., printf ..., readelf ...     exit status 0, some output, no complaint
 //     git clone ..., cd ..., apt-get ...                       how one gets here; not run
+//   ```nginx, ```haproxy   run by proxy_test.mjs
 //   ``` or ```text   a picture
 //   `...` in a line or a table, where it begins with make, build/sockeye or readelf: as in sh
 //
@@ -76,7 +77,7 @@ const treatments = [
 
 test("README: every block is one that these tests know", () => {
   for (const { language, line } of blocks) {
-    assert.ok(["cpp", "sh", "text", ""].includes(language), `line ${line}: a block of "${language}"`);
+    assert.ok(["cpp", "sh", "nginx", "haproxy", "text", ""].includes(language), `line ${line}: a block of "${language}"`);
   }
   assert.ok(blocks.some(({ language }) => language === "cpp"), "there is a program to compile");
   assert.equal((readme.match(/^```/gm) ?? []).length, 2 * blocks.length, "every block ends");

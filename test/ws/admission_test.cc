@@ -2,7 +2,7 @@
 // memory peers may hold, how long a message and a connection may last.
 //
 // SPDX-License-Identifier: MIT
-#include "ws/limits.h"
+#include "ws/admission.h"
 
 #include <doctest/doctest.h>
 
@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "test/support/server_rig.h"
-#include "ws/admission.h"
 #include "ws/proxies.h"
 
 using namespace sockeye;
