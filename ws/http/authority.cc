@@ -22,6 +22,14 @@ std::size_t ip_literal_size(std::string_view text) {
   return well_formed ? end + 1 : 0;
 }
 
+// RFC 3986 §2.1: pct-encoded = "%" HEXDIG HEXDIG.
+bool is_percent_encoding_whole(std::string_view text) {
+  for (std::size_t at = text.find('%'); at != std::string_view::npos; at = text.find('%', at + 1)) {
+    if (span_of(text.substr(at + 1, 2), hex_digit) < 2) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::optional<Authority> parse_authority(std::string_view text) {
@@ -30,6 +38,7 @@ std::optional<Authority> parse_authority(std::string_view text) {
   if (host_size == 0) return std::nullopt;
 
   Authority authority{text.substr(0, host_size), std::nullopt};
+  if (!is_percent_encoding_whole(authority.host)) return std::nullopt;
   std::string_view rest = text.substr(host_size);
   if (rest.empty()) return authority;
   if (rest.front() != ':') return std::nullopt;

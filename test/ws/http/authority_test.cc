@@ -22,6 +22,7 @@ TEST_CASE("RFC 3986 §3.2: host and port") {
   check("[::1]", "[::1]", -1);
   check("[::ffff:127.0.0.1]:80", "[::ffff:127.0.0.1]", 80);
   check("a_b", "a_b", -1);
+  check("a%2fb%C3%A9", "a%2fb%C3%A9", -1);
 }
 
 TEST_CASE("RFC 3986 §3.2: what is no host and port") {
@@ -48,7 +49,12 @@ TEST_CASE("RFC 3986 §3.2: what is no host and port") {
                                 "a#b",
                                 "a\\b",
                                 "ex\xc3\xa4mple",
-                                "a\"b"}) {
+                                "a\"b",
+                                "a%b",
+                                "%",
+                                "a%2",
+                                "a%2:80",
+                                "a%zz"}) {
     CAPTURE(text);
     CHECK(!parse_authority(text));
   }
