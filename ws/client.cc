@@ -67,6 +67,7 @@ Client::Client(Handler& handler, Options options, net::Loop* loop)
 Client::~Client() = default;
 
 Result<void, net::Error> Client::connect(std::string_view url_text, const ConnectOptions& options) {
+  loop_.assert_in_thread();
   TRY(prepare());
   const auto failure = [url_text](Error error) {
     return net::Error{std::string(url_text) + ": " + std::string(info(error).text), 0};

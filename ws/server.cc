@@ -109,6 +109,7 @@ void Server::release() {
 // ── Stopping ─────────────────────────────────────────────────────────────────────────────────
 
 void Server::stop() {
+  loop_.assert_in_thread();
   if (options_.on_stop) options_.on_stop();
   if (stopping_) return drop_all();
   stopping_ = true;
