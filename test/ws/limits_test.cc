@@ -258,6 +258,15 @@ TEST_CASE("Limits: ping_interval_ms is the silence before a Ping, idle_timeout_m
   CHECK(rig.frame(peer).opcode == close_frame);
 }
 
+TEST_CASE("Limits: by default, a silent peer gets a Ping, and counts as gone in the end") {
+  ServerRig rig;
+  Peer peer = rig.open();
+  rig.pass(30'100);
+  CHECK(rig.frame(peer) == Received{ping_frame, ""});
+  rig.pass(90'100);
+  CHECK(rig.frame(peer).opcode == close_frame);
+}
+
 TEST_CASE("Limits: close_timeout_ms is the time for the peer's half of the closing handshake") {
   TimesRig rig;
   Peer peer = rig.open();
