@@ -285,6 +285,46 @@ TEST_CASE("Smuggling: what follows a chunk's data, and chunk extensions") {
                 "[Transfer-Encoding]=[chunked]\nbody=a persists");
 }
 
+TEST_CASE("Smuggling: what servers and proxies have been caught with") {
+  const std::string chunked = "Transfer-Encoding: chunked\r\n";
+  const auto got = [](std::string_view fields, std::string_view rest) {
+    return "POST target=/ path=/ query= authority=a 1.1\n[Host]=[a]\n" + std::string(fields) +
+           std::string(rest);
+  };
+  // Numbers read by functions that know more than decimal and hexadecimal digits.
+  check_request(post("Content-Length: 010\r\n", "0123456789!"),
+                got("[Content-Length]=[010]\n", "body=0123456789 persists rest=!"));
+  for (const std::string_view size :
+       {"0_2e", "0x2", "0X2", "+2", "-2", "2h", "2these-bytes", "2 ;", ""}) {
+    const std::string text = post(chunked, std::string(size) + "\r\nab\r\n0\r\n\r\n");
+    CAPTURE(text);
+    const bool is_extension = size.ends_with(';');
+    CHECK((read_request({test::piece_of(as_bytes(text))}) == "chunk_malformed") != is_extension);
+  }
+  for (const std::string_view length : {"1_0", "+10", "-48", "0x10", "1Z", "10 10", "1e1", "10."}) {
+    check_request(post("Content-Length: " + std::string(length) + "\r\n", "0123456789"),
+                  "content_length_malformed");
+  }
+  // Line ends of a CR and any byte; fields that go on in the next line.
+  check_request(post(chunked, "5\r\r;ABCD\r\n34\r\nE\r\n0\r\n\r\n"), "carriage_return_bare");
+  check_request(post("\rZGET /evil: HTTP/1.1\r\n", ""), "carriage_return_bare");
+  check_request(post("Visible: :/\rSmuggled: :)\r\n", ""), "carriage_return_bare");
+  check_request(post("Transfer-\r\nEncoding: chunked\r\n", ""), "field_name_malformed");
+  check_request(post("Useless:\n\nGET / HTTP/1.1\r\n", ""), "line_feed_bare");
+  // Heads that end early, and bodies that do.
+  check_request(post(":\r\nI: am chopped off\r\n", ""), "field_name_malformed");
+  check_request(post(chunked, "0\r\nX:POST / HTTP/1.1\r\n\r\nG"),
+                got("[Transfer-Encoding]=[chunked]\n", "body= persists rest=G"));
+  check_request(post(chunked, "1\r\na\r\n\r\n0\r\n\r\n"), "chunk_malformed");
+  check_request(post(chunked, "\r\n0\r\n\r\n"), "chunk_malformed");
+  // Versions whose digits overflow.
+  check_request("GET / HTTP/4294967297.257\r\nHost: a\r\n\r\n", "version_malformed");
+  check_request("GET / HTTP/257.257\r\nHost: a\r\n\r\n", "version_malformed");
+  // Codings that nobody knows are not chunked, whatever else they may be.
+  check_request(post("Transfer-Encoding: blegh\r\n", "1\r\nZ\r\n0\r\n\r\n"),
+                "transfer_encoding_malformed");
+}
+
 TEST_CASE("Parsers' suites: requests that are as they should be") {
   check_request(
       "GET /test.cgi?foo=bar?baz HTTP/1.1\r\nHost: a\r\n\r\n",
