@@ -330,6 +330,11 @@ void Connection::receive_response(MutableBytes& bytes) {
       break;
   }
   const http::Response& response = parser.response();
+  // RFC 9110 §15.2: a client takes interim responses before the final one, expected or not. Those
+  // but 101 say nothing about the handshake.
+  if (response.status() >= 100 && response.status() <= 199 && response.status() != 101) {
+    return parser.reset();
+  }
   const http::Offer offer{.url = {},
                           .nonce = handshake_.client_->nonce,
                           .subprotocols = endpoint_.subprotocols_,
