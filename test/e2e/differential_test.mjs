@@ -14,7 +14,7 @@ import { CLOSE, upgradeRequest } from "./support/raw_client.mjs";
 import { atEnd, startEcho, within } from "./support/sockeye.mjs";
 
 const seed = Number(process.env.SOCKEYE_TEST_SEED ?? Date.now() % 1_000_000);
-const STREAMS = 300;
+const STREAMS = 400;
 
 // Where sockeye fails a connection and ws doesn't, or not yet, or with another code. The reason in
 // sockeye's Close frame tells.
