@@ -125,7 +125,7 @@ DOCTEST := /usr/include/doctest/doctest.h
 $(DOCTEST):
 	@test/support/need doctest-dev:$(DOCTEST)
 
-# Everything but the program's main function, with libstdc++. Calls of malloc and free go through
+# Everything but the program's main function, with libstdc++. Calls of malloc, realloc and free go through
 # test/support/failing_malloc.
 $(BUILD)/test/unit: $(TEST_OBJECTS) build/doctest_main.o \
                     $(filter-out %/app/sockeye.o,$(APP_OBJECTS)) $(BUILD)/libsockeye.a

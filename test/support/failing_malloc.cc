@@ -19,8 +19,14 @@ MallocWatch::~MallocWatch() {
   current_watch = nullptr;
 }
 
-bool MallocWatch::count_malloc(std::size_t size) {
-  if (calls_++ == failing_call_) return true;
+void MallocWatch::fail(std::size_t failing_call, std::size_t times) {
+  failing_call_ = calls_ + failing_call;
+  failing_times_ = times;
+}
+
+bool MallocWatch::count_allocation(std::size_t size) {
+  const std::size_t call = calls_++;
+  if (call >= failing_call_ && call - failing_call_ < failing_times_) return true;
   ++live_blocks_;
   largest_ = std::max(largest_, size);
   return false;
@@ -37,18 +43,18 @@ void __real_free(void* block);
 
 void* __wrap_malloc(std::size_t size) {
   auto* watch = sockeye::test::current_watch;
-  return watch != nullptr && watch->count_malloc(size) ? nullptr : __real_malloc(size);
+  return watch != nullptr && watch->count_allocation(size) ? nullptr : __real_malloc(size);
 }
 
 void* __wrap_calloc(std::size_t count, std::size_t size) {
   auto* watch = sockeye::test::current_watch;
-  const bool fails = watch != nullptr && watch->count_malloc(count * size);
+  const bool fails = watch != nullptr && watch->count_allocation(count * size);
   return fails ? nullptr : __real_calloc(count, size);
 }
 
 void* __wrap_realloc(void* block, std::size_t size) {
   auto* watch = sockeye::test::current_watch;
-  if (watch != nullptr && watch->count_malloc(size)) return nullptr;
+  if (watch != nullptr && watch->count_allocation(size)) return nullptr;
   if (watch != nullptr && block != nullptr) watch->count_free();
   return __real_realloc(block, size);
 }

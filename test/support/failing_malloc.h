@@ -1,8 +1,8 @@
-// Watches the calls of malloc, calloc, realloc and free that this thread makes, and can make one of
-// them fail. (Compilers turn malloc and a loop of zeros into calloc.)
+// Watches the calls of malloc, calloc, realloc and free that this thread makes, and can make them
+// fail. (Compilers make calloc of malloc and a loop of zeros.)
 //
-// The unit tests are linked with --wrap=malloc and so on, so that calls from the library come here
-// first. One watch at a time for each thread; without one, nothing changes.
+// The unit tests are linked with --wrap for each of the four, so that calls from the library come
+// here first. One watch at a time for each thread; without one, nothing changes.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
@@ -16,11 +16,17 @@ class MallocWatch {
  public:
   static constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
 
-  // Call number `failing_call`, counted from 0, returns null; all others go through.
+  // Call number `failing_call`, counted from 0, returns null; all others go through. (A call is one
+  // of malloc or realloc.)
   explicit MallocWatch(std::size_t failing_call = never);
   ~MallocWatch();
   MallocWatch(const MallocWatch&) = delete;
   MallocWatch& operator=(const MallocWatch&) = delete;
+
+  // The same, counted from now on; and so do those that follow, `times` in all.
+  void fail(std::size_t failing_call, std::size_t times = 1);
+  // From now on all go through; failed() stays as it is.
+  void stop_failing() { failing_times_ = 0; }
 
   std::size_t calls() const { return calls_; }
   bool failed() const { return calls_ > failing_call_; }
@@ -30,11 +36,12 @@ class MallocWatch {
   std::size_t largest() const { return largest_; }
 
   // What the wrapped functions tell. True where the call is to fail.
-  bool count_malloc(std::size_t size);
+  bool count_allocation(std::size_t size);
   void count_free() { --live_blocks_; }
 
  private:
-  const std::size_t failing_call_;
+  std::size_t failing_call_;
+  std::size_t failing_times_ = 1;
   std::size_t calls_ = 0;
   std::ptrdiff_t live_blocks_ = 0;
   std::size_t largest_ = 0;

@@ -13,7 +13,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -22,6 +21,7 @@
 
 #include "net/loop.h"
 #include "test/support/fake_clock.h"
+#include "test/support/sockets.h"
 #include "test/support/websocket_peer.h"
 #include "ws/server.h"
 
@@ -109,21 +109,9 @@ struct Recorder final : ws::Handler {
   }
 };
 
-// Turns `loop` until `done`, for ten seconds of real time at most.
-template <typename Done>
-bool turn_until(net::Loop& loop, Done done) {
-  using std::chrono::steady_clock;
-  const auto deadline = steady_clock::now() + std::chrono::seconds(10);
-  while (!done()) {
-    if (steady_clock::now() > deadline) return false;
-    loop.turn(1);
-  }
-  return true;
-}
-
-// Turns `loop` until nothing more happens by itself.
-inline void settle(net::Loop& loop) {
-  constexpr int quiet_ms = 1;
+// Turns `loop` until nothing more happens by itself for `quiet_ms`. (What is sent over a Unix
+// socket is there at once, so 0 will do for those.)
+inline void settle(net::Loop& loop, int quiet_ms = 1) {
   for (int turns = 0; turns < 10'000; ++turns) {
     loop.turn(0);
     pollfd events{loop.descriptor(), POLLIN, 0};
