@@ -73,8 +73,11 @@ SendResult Connection::send(Opcode opcode, Bytes payload) {
   loop().assert_in_thread();
   assert(!frame::is_control(opcode));
   if (state_ != State::open) return SendResult::closing;
+  // Where nothing more fits, an empty message doesn't either: its header would still take room, and
+  // there is no end to those that a peer can cause.
   const std::size_t limit = limits().buffered_bytes;
-  if (payload.size() > limit - std::min(limit, buffered_bytes())) return SendResult::dropped;
+  const std::size_t held = buffered_bytes();
+  if (held >= limit || payload.size() > limit - held) return SendResult::dropped;
 
   const std::uint32_t key = masking_key();
   const Protocol::FrameStart start = protocol_.begin_message(opcode, payload.size(), key);

@@ -207,6 +207,23 @@ TEST_CASE("a message larger than limits.buffered_bytes is dropped, and the next 
   CHECK(rig.frame(peer) == Received{text_frame, "small"});
 }
 
+TEST_CASE("unbounded output: where nothing more fits, an empty message is dropped, too") {
+  ServerRig rig({.limits = {.buffered_bytes = mebibyte}});
+  Peer peer = rig.open();
+  bool done = false;
+  rig.handler.message = [&](Connection& connection, Message) {
+    const std::string payload = payload_of(1000);
+    while (connection.send_binary(as_bytes(payload)) != SendResult::dropped) continue;
+    int empty = 0;
+    while (empty < 10'000 && connection.send_text("") == SendResult::queued) ++empty;
+    CHECK(empty <= 1000 / 2);  // each has a header of two bytes
+    CHECK(connection.buffered_bytes() <= mebibyte + 1);
+    done = true;
+  };
+  peer.send(text("go"));
+  REQUIRE(rig.until([&] { return done; }));
+}
+
 TEST_CASE("every time that the queue fills and empties gives exactly one on_drain") {
   ServerRig rig;
   Peer peer = rig.open();
