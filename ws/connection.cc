@@ -115,6 +115,7 @@ SendResult Connection::ping(Bytes payload) {
 // which sends Pings and reads nothing has one waiting and no more.
 bool Connection::send_control(Opcode opcode, Bytes payload) {
   const ControlFrame frame = protocol_.control(opcode, payload, masking_key());
+  if (opcode == Opcode::ping && pongs_owed_ < 255) ++pongs_owed_;
   const bool kept = opcode == Opcode::pong ? write_newest(frame) : write(frame);
   if (!kept) end(Error::out_of_memory);
   return kept;
@@ -334,6 +335,7 @@ void Connection::handle(const Event& event, bool last_of_input) {
       if (!protocol_.close_sent() && !send_control(Opcode::pong, event.payload)) return;
       return handler().on_ping(*this, event.payload);
     case Event::Kind::pong:
+      if (pongs_owed_ > 0) --pongs_owed_;
       return handler().on_pong(*this, event.payload);
     case Event::Kind::close:
       return on_close_frame(event, last_of_input);
@@ -357,7 +359,9 @@ void Connection::on_close_frame(const Event& event, bool last_of_input) {
     arm(limits().close_timeout_ms);
     return resume_reading();
   }
-  if (!last_of_input || !drained()) return linger();
+  // More may follow the Close frame: what was read with it, or the Pong that answers a Ping of ours
+  // (§5.5.2 asks for it until our Close frame is there).
+  if (!last_of_input || !drained() || pongs_owed_ > 0) return linger();
   state_ = State::lingering;
   arm(limits().close_timeout_ms);
   close_when_written();

@@ -195,6 +195,7 @@ class Connection final : private net::Stream, private net::Timer {
 
   State state_ = State::handshaking;
   std::uint8_t subprotocol_ = 0;       // 1 + its place in Options::subprotocols; 0 for none
+  std::uint8_t pongs_owed_ = 0;        // our Pings without a Pong, as far as it counts
   bool paused_ : 1 = false;            // by the program
   bool opened_ : 1 = false;            // on_open() was called, and on_close() was not
   bool ping_outstanding_ : 1 = false;  // nothing was heard since our own Ping

@@ -537,6 +537,21 @@ TEST_CASE("§5.5.1: what follows the peer's Close frame is nothing") {
   CHECK(rig.handler.all() == "upgrade, open, close 1000  clean");
 }
 
+TEST_CASE("§5.5.2: a pong on its way behind the peer's Close frame doesn't turn our FIN into RST") {
+  ServerRig rig;
+  Peer peer = rig.open();
+  rig.connection().ping();
+  // It arrives when the Close frame has been read, and nobody would read it any more.
+  rig.handler.close = [&](Connection&, Handler::Closed) { peer.send(frame_of(pong, "")); };
+  peer.send(close_with(1000));
+  CHECK(rig.frame(peer) == Received{ping, ""});
+  CHECK(rig.frame(peer) == Received{close_frame, close_payload(1000)});
+  CHECK(rig.rest(peer).empty());
+  peer.finish();
+  rig.settle();
+  CHECK(rig.server.connection_count() == 0);
+}
+
 TEST_CASE("a Close frame and FIN in one go: the answer still goes out") {
   ServerRig rig;
   Peer peer = rig.open();
