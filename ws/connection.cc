@@ -263,7 +263,9 @@ void Connection::keep(MutableBytes bytes) {
   void* memory = loop().pool().allocate(size);
   if (memory == nullptr) {
     // Before the handshake is done, there is nobody to read a Close frame.
-    return state_ == State::handshaking ? end(Error::out_of_memory) : fail(Error::out_of_memory);
+    if (state_ != State::handshaking) return fail(Error::out_of_memory);
+    return endpoint_.settings_.role == Role::server ? end(Error::out_of_memory)
+                                                    : connect_failed(Error::out_of_memory);
   }
   kept_ = new (memory) Kept{size, 0, bytes.size()};
   copy_bytes(kept_->bytes(), bytes);

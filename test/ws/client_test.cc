@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "test/support/failing_malloc.h"
 #include "test/support/server_rig.h"
+#include "test/support/system_calls.h"
 #include "ws/http/handshake.h"
 
 namespace sockeye::ws {
@@ -281,6 +283,28 @@ TEST_CASE("a server that doesn't answer: connect_timeout_ms is for TCP and the h
   rig.pass(200);
   CHECK(rig.told.all() == "connect_failure connect_timeout 0");
   CHECK(rig.client.connection_count() == 0);
+}
+
+// What comes while the request isn't out yet is kept, and for that there may be no memory.
+TEST_CASE("an answer that comes too early and can't be kept: on_connect_failure") {
+  RawServer server;
+  ClientRig rig;
+  bool peer_sends = false;  // by the same functions
+  std::size_t room = 5;
+  test::SystemCalls calls;
+  calls.limit_sending(
+      [&](std::size_t asked) { return peer_sends ? asked : std::exchange(room, 0); });
+  REQUIRE(rig.client.connect(server.url()));
+  Peer peer = server.accept(rig);
+  REQUIRE(rig.until([&] { return peer.receive(), peer.take_input() == "GET /"; }));
+
+  peer_sends = true;
+  peer.send("HTTP/1.1 101 " + std::string(300, 'x'));
+  peer_sends = false;
+  test::MallocWatch watch(0);
+  rig.until_over();
+  CHECK(watch.failed());
+  CHECK(rig.told.all() == "connect_failure out_of_memory 0");
 }
 
 TEST_CASE("on_connect_failure may connect anew") {
