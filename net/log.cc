@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstddef>
+#include <mutex>
 #include <span>
 
 namespace sockeye::net {
@@ -30,7 +30,10 @@ constexpr std::size_t end_limit = 20;  // of what finish() puts
 
 LogFormat log_format = LogFormat::text;
 int log_descriptor = STDERR_FILENO;
-std::atomic<std::uint64_t> lost_lines = 0;  // since the last one that was written
+
+// One thread writes at a time: the room that poll(2) has seen must be there when the line comes.
+constinit std::mutex write_mutex;
+std::uint64_t lost_lines = 0;  // since the last one that was written; guarded by write_mutex
 
 // Whether the line went out. A server doesn't wait for a log that nobody reads: a pipe is writable
 // while it has room for PIPE_BUF bytes, which no line exceeds.
@@ -236,9 +239,11 @@ void detail::write_log_line(LogLevel level, std::string_view message,
   const int saved_errno = errno;
   LogLine line(log_format, level, message);
   for (const LogField& field : fields) line.put(field);
-  const std::uint64_t lost = lost_lines.exchange(0);
-  if (lost > 0) line.put({"lost_before", lost});
-  if (!write_line(line.finish())) lost_lines += lost + 1;
+  {
+    const std::lock_guard lock(write_mutex);
+    if (lost_lines > 0) line.put({"lost_before", lost_lines});
+    lost_lines = write_line(line.finish()) ? 0 : lost_lines + 1;
+  }
   errno = saved_errno;
 }
 

@@ -4,19 +4,25 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "net/fd.h"
+#include "test/support/sockets.h"
+#include "test/support/system_calls.h"
 
 using sockeye::net::configure_log;
 using sockeye::net::Fd;
@@ -28,6 +34,7 @@ using sockeye::net::parse_log_format;
 using sockeye::net::parse_log_level;
 using sockeye::net::put_utc_time;
 using sockeye::net::Text;
+using sockeye::test::SystemCalls;
 using namespace std::string_view_literals;
 
 namespace {
@@ -35,14 +42,20 @@ namespace {
 // Sends the log into a pipe for as long as it lives.
 class Captured {
  public:
-  Captured(LogLevel level, LogFormat format) {
+  enum class Writes { fail, wait };  // when the pipe is full
+
+  Captured(LogLevel level, LogFormat format, Writes writes = Writes::fail) {
     int ends[2];
     REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
     from_.reset(ends[0]);
     to_.reset(ends[1]);
+    if (writes == Writes::wait) REQUIRE(::fcntl(to_.get(), F_SETFL, 0) == 0);
     configure_log(level, format, to_.get());
   }
   ~Captured() { configure_log(LogLevel::warn, LogFormat::text); }
+
+  // Has the pipe take no more than `bytes`.
+  void resize(int bytes) { REQUIRE(::fcntl(to_.get(), F_SETPIPE_SZ, bytes) == bytes); }
 
   // All that was written since the last call.
   std::string take() {
@@ -364,6 +377,88 @@ TEST_CASE("log: a line that can't be written is lost without a trace") {
   configure_log(LogLevel::info, LogFormat::text, -1);
   sockeye::net::log(LogLevel::info, "m");
   CHECK(errno == E2BIG);
+}
+
+TEST_CASE("Threads: lines from several are whole, and each is written or counted as lost") {
+  constexpr int writers = 4;
+  constexpr int lines_each = 1000;
+  Captured captured(LogLevel::info, LogFormat::json);
+  const std::string filling(300, 'x');
+  sockeye::net::log(LogLevel::info, "first");  // which counts what tests before this one have lost
+  captured.take();
+  std::atomic<int> written{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < writers; ++i) {
+    threads.emplace_back([&, i] {
+      for (int line = 0; line < lines_each; ++line) {
+        sockeye::net::log(LogLevel::info, "m", {{"writer", i}, {"line", line}, {"x", filling}});
+        ++written;
+      }
+    });
+  }
+  while (written < lines_each) std::this_thread::yield();  // nobody reads, and the pipe fills up
+  std::string all;
+  while (written < writers * lines_each) all += captured.take();
+  for (std::thread& thread : threads) thread.join();
+  for (std::string more; !(more = captured.take()).empty();) all += more;
+  sockeye::net::log(LogLevel::info, "last");
+  all += captured.take();
+
+  int next[writers] = {};
+  int lines = 0;
+  int lost = 0;
+  for (std::size_t begin = 0, end; (end = all.find('\n', begin)) != all.npos; begin = end + 1) {
+    const auto members = FlatJson({all.data() + begin, end - begin}).object();
+    ++lines;
+    if (members.back().first == "lost_before") lost += std::stoi(members.back().second);
+    if (members[2].second == "last") continue;
+    REQUIRE(members.size() >= 6);
+    CHECK(members[5].second == filling);
+    int& expected = next[std::stoi(members[3].second)];
+    const int line = std::stoi(members[4].second);
+    CHECK(line >= expected);  // one thread's lines stay in order
+    expected = line + 1;
+  }
+  CHECK(all.ends_with('\n'));
+  CHECK(lost > 0);
+  CHECK(lines + lost == writers * lines_each + 1);
+}
+
+TEST_CASE("Threads: none waits for a log that nobody reads, when another takes the last room") {
+  Captured captured(LogLevel::info, LogFormat::text, Captured::Writes::wait);
+  captured.resize(PIPE_BUF);
+  const std::string filling(1000, 'x');
+  const auto log_most_of_a_pipe = [&filling] {
+    sockeye::net::log(LogLevel::info, "m", {{"a", filling}, {"b", filling}, {"c", filling}});
+  };
+  const auto wait_until = [](const std::atomic<bool>& condition, std::chrono::milliseconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!condition && std::chrono::steady_clock::now() < end) ::poll(nullptr, 0, 1);
+    return condition.load();
+  };
+  std::atomic<bool> has_seen_room{false};
+  std::atomic<bool> first_done{false};
+  std::atomic<bool> second_done{false};
+  std::thread first([&] {
+    SystemCalls calls;
+    calls.after_poll([&] {
+      has_seen_room = true;
+      // Now is the other one's chance, which it had better not have.
+      wait_until(second_done, std::chrono::milliseconds(200));
+    });
+    log_most_of_a_pipe();
+    first_done = true;
+  });
+  std::thread second([&] {
+    wait_until(has_seen_room, sockeye::test::patience);
+    log_most_of_a_pipe();
+    second_done = true;
+  });
+  CHECK(wait_until(first_done, sockeye::test::patience));
+  CHECK(wait_until(second_done, sockeye::test::patience));
+  captured.take();  // lets go whoever waits
+  first.join();
+  second.join();
 }
 
 TEST_CASE("put_utc_time: the days that calendars get wrong") {

@@ -3,6 +3,7 @@
 #include "test/support/system_calls.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -165,6 +166,12 @@ int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
 int epoll_wait(int epoll, epoll_event* events, int limit, int timeout_ms) {
   return static_cast<int>(
       pass(Call::epoll_wait, SYS_epoll_pwait, epoll, events, limit, timeout_ms, nullptr, 8));
+}
+int poll(pollfd* entries, nfds_t count, int timeout_ms) {
+  const timespec timeout{timeout_ms / 1000, timeout_ms % 1000 * 1'000'000};
+  const int ready = ::ppoll(entries, count, timeout_ms < 0 ? nullptr : &timeout, nullptr);
+  if (observer != nullptr) observer->end_poll();
+  return ready;
 }
 int eventfd(unsigned int count, int flags) noexcept {
   return static_cast<int>(pass(Call::eventfd, SYS_eventfd2, count, flags));

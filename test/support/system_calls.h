@@ -64,6 +64,9 @@ class SystemCalls {
   // The same, but the bytes go nowhere: a kernel with any amount of room.
   void swallow(Limit limit = [](std::size_t asked) { return asked; });
 
+  // Called once, when the next poll(2) has its answer and before its caller has it.
+  void after_poll(std::function<void()> action) { after_poll_ = std::move(action); }
+
   // What each send and sendmsg was given.
   const std::vector<std::vector<iovec>>& sent() const { return sent_; }
 
@@ -71,6 +74,9 @@ class SystemCalls {
   bool begin(Call call);
   // The same for one that sends: cuts `pieces` to what is taken, or has an answer itself.
   std::optional<ssize_t> begin_sending(Call call, std::vector<iovec>& pieces);
+  void end_poll() {
+    if (after_poll_) std::exchange(after_poll_, nullptr)();
+  }
 
  private:
   std::array<int, call_kinds> counts_{};
@@ -79,6 +85,7 @@ class SystemCalls {
   int times_ = 0;
   int after_ = 0;
   Limit limit_;
+  std::function<void()> after_poll_;
   bool swallow_ = false;
   std::vector<std::vector<iovec>> sent_;
 };
