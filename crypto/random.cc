@@ -13,6 +13,7 @@
 namespace sockeye::crypto {
 namespace {
 
+// RFC 6455 §5.3: a strong source of entropy is the kernel's generator.
 void draw_from_system(MutableBytes bytes) {
   while (!bytes.empty()) {
     const ssize_t drawn = ::getrandom(bytes.data(), bytes.size(), 0);

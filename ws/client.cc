@@ -24,10 +24,12 @@ class Client::Attempt final : private net::Connector::Owner, private net::Timer 
       deadline_ms_ = client_.loop_.now_ms() + timeout_ms;
       client_.loop_.timers().arm(*this, deadline_ms_);
     }
+    // RFC 6455 §4.1: directly, for it can't be told of a proxy.
     connector_.connect(std::move(addresses));
   }
 
  private:
+  // RFC 6455 §4.1: then the handshake is sent, and the answer awaited.
   void on_connected(net::Fd fd) override {
     Slab<Connection>& connections = client_.connections_;
     Connection* connection = connections.create(client_);
@@ -40,6 +42,7 @@ class Client::Attempt final : private net::Connector::Owner, private net::Timer 
     client_.finished(*this);  // destroys this attempt
   }
 
+  // RFC 6455 §4.1: fails, where TCP can't be opened.
   void on_connect_failed(const net::Error& error) override {
     fail(Error::connection_lost, error.message);
   }
@@ -73,6 +76,7 @@ Result<void, net::Error> Client::connect(std::string_view url_text, const Connec
     return net::Error{std::string(url_text) + ": " + std::string(info(error).text), 0};
   };
 
+  // RFC 6455 §4.1: nothing is started for a URL that breaks §3.
   const auto url = http::parse_url(url_text);
   if (!url) return failure(url.error());
   std::vector<http::Field> fields;
@@ -83,7 +87,7 @@ Result<void, net::Error> Client::connect(std::string_view url_text, const Connec
                     .extensions = {},
                     .origin = options.origin,
                     .extra_fields = fields};
-  random_.fill(offer.nonce);
+  random_.fill(offer.nonce);  // RFC 6455 §4.1 item 7: anew for each connection
   net::Text<http::request_head_bytes> text;
   const auto request = http::upgrade_request(text, offer);
   if (!request) return failure(request.error());

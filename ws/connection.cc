@@ -62,13 +62,15 @@ const Limits& Connection::limits() const {
   return endpoint_.settings_.limits;
 }
 
-// RFC 6455 §5.3: a client takes a fresh, unpredictable key for every frame.
+// RFC 6455 §5.3, §10.3: a client takes a fresh, unpredictable key for every frame.
 std::uint32_t Connection::masking_key() {
   return endpoint_.settings_.role == Role::client ? endpoint_.random_.next_u32() : 0;
 }
 
 // ── Sending ──────────────────────────────────────────────────────────────────────────────────
 
+// RFC 6455 §6.1. Only an open connection sends: in the opening handshake nothing comes after the
+// request (§4.1), in the closing handshake nothing after the Close frame (§5.5.1).
 SendResult Connection::send(Opcode opcode, Bytes payload) {
   loop().assert_in_thread();
   assert(!frame::is_control(opcode));
@@ -79,14 +81,15 @@ SendResult Connection::send(Opcode opcode, Bytes payload) {
   const std::size_t held = buffered_bytes();
   if (held >= limit || payload.size() > limit - held) return SendResult::dropped;
 
+  // §6.1: the message goes out as one frame.
   const std::uint32_t key = masking_key();
   const Protocol::FrameStart start = protocol_.begin_message(opcode, payload.size(), key);
   bool kept = true;
   if (endpoint_.settings_.role == Role::server) {
     kept = write(start, payload);
   } else {
-    // A client's payload is masked on its way into the output; the program's bytes stay as they
-    // are.
+    // §10.3: a client's payload is masked on its way into the output. The program's bytes stay as
+    // they are, and what it does with them later changes nothing.
     std::uint8_t* to = append(start.size + payload.size());
     kept = to != nullptr;
     if (kept) {
@@ -104,6 +107,7 @@ SendResult Connection::send(Opcode opcode, Bytes payload) {
 SendResult Connection::ping(Bytes payload) {
   loop().assert_in_thread();
   if (state_ != State::open) return SendResult::closing;
+  // RFC 6455 §5.5: a control frame carries at most 125 bytes.
   if (!send_control(Opcode::ping,
                     payload.first(std::min(payload.size(), frame::max_control_payload))))
     return SendResult::closing;
@@ -126,6 +130,7 @@ bool Connection::send_control(Opcode opcode, Bytes payload) {
 void Connection::close(std::uint16_t code, std::string_view reason) {
   loop().assert_in_thread();
   if (state_ != State::open) return;
+  // RFC 6455 §7.1.2; §7.4.1: without 1006 and 1015, which must not be sent.
   if (code != close_code::none_received && !frame::is_valid_close_code(code)) {
     log(LogLevel::error, "close() with a code that can't be sent", {{"code", code}});
     code = close_code::internal_error;
@@ -188,9 +193,10 @@ void Connection::log_error(LogLevel level, std::string_view message, Error error
       {{"peer", peer().text()}, {"error", row.name}, {"rule", row.section}, {"text", row.text}});
 }
 
-// Nothing more will be sent: FIN. A close(2) here could destroy what we sent last: where input is
-// unread, or arrives later, TCP answers with RST, and that makes the peer's kernel forget what its
-// program has not read yet. So what comes is read and thrown away, until the peer's FIN.
+// RFC 6455 §7.1.1: nothing more will be sent, so FIN. A close(2) here could destroy what we sent
+// last: where input is unread, or arrives later, TCP answers with RST, and that makes the peer's
+// kernel forget what its program has not read yet. So what comes is read and thrown away, until the
+// peer's FIN.
 void Connection::linger() {
   if (closed()) return;
   state_ = State::lingering;
@@ -217,7 +223,7 @@ void Connection::on_end(int error) {
   state_ = State::lingering;
   arm(limits().close_timeout_ms);
   close_when_written();
-  report_closed(close_code::abnormal, {}, false);
+  report_closed(close_code::abnormal, {}, false);  // §7.1.5, §7.2.1: no Close frame came
 }
 
 void Connection::on_released() {
@@ -301,6 +307,7 @@ void Connection::resume() {
   loop().schedule(*this);
 }
 
+// RFC 6455 §6.2.
 void Connection::receive_frames(MutableBytes& bytes) {
   while (!bytes.empty() && !paused_ && state_ != State::lingering && !closed()) {
     const Event event = protocol_.read(bytes);
@@ -322,6 +329,7 @@ void Connection::on_direct(std::size_t size) {
   watch_message();
 }
 
+// RFC 6455 §6.2: control frames as in §5.5, messages with the type of their first frame.
 void Connection::handle(const Event& event, bool last_of_input) {
   switch (event.kind) {
     case Event::Kind::none:
@@ -336,7 +344,7 @@ void Connection::handle(const Event& event, bool last_of_input) {
       // one that we sent, nothing more may follow (§5.5.1).
       if (!protocol_.close_sent() && !send_control(Opcode::pong, event.payload)) return;
       return handler().on_ping(*this, event.payload);
-    case Event::Kind::pong:
+    case Event::Kind::pong:  // §5.5.3: wants no answer
       if (pongs_owed_ > 0) --pongs_owed_;
       return handler().on_pong(*this, event.payload);
     case Event::Kind::close:
@@ -353,16 +361,17 @@ void Connection::on_close_frame(const Event& event, bool last_of_input) {
   if (net::log_enabled(LogLevel::debug)) {
     log(LogLevel::debug, "connection closed", {{"peer", peer().text()}, {"code", event.code}});
   }
+  // §7.1.4, §7.1.5, §7.1.6: cleanly, with the peer's code and reason.
   report_closed(event.code, event.reason, true);
   if (closed()) return;
   if (endpoint_.settings_.role == Role::client) {
     state_ = State::lingering;
     paused_ = false;
-    arm(limits().close_timeout_ms);
+    arm(limits().close_timeout_ms);  // §7.1.1: so long is a reasonable time
     return resume_reading();
   }
-  // More may follow the Close frame: what was read with it, or the Pong that answers a Ping of ours
-  // (§5.5.2 asks for it until our Close frame is there).
+  // §5.5.1: at once. More may follow the Close frame: what was read with it, or the Pong that answers
+  // a Ping of ours (§5.5.2 asks for it until our Close frame is there).
   if (!last_of_input || !drained() || pongs_owed_ > 0) return linger();
   state_ = State::lingering;
   arm(limits().close_timeout_ms);
@@ -485,7 +494,8 @@ std::uint32_t Connection::check_silence(std::uint32_t now_ms) {
       fail(Error::idle_timeout);
       return 0;
     } else {
-      // Or the answer is there and was not read yet, so one look before the peer counts as gone.
+      // Or the answer is there and was not read yet, so one look before the peer counts as gone
+      // (RFC 6455 §7.3: nobody is to close at will).
       last_look_ = true;
       read_now();
       return 1;

@@ -61,7 +61,8 @@ using Nonce = std::array<std::uint8_t, 16>;
 
 class Connection final : private net::Stream, private net::Timer {
  public:
-  // Send a message. The bytes need only live for the call.
+  // Send a message. The bytes need only live for the call. Text must be UTF-8 (RFC 6455 §5.6),
+  // which is not checked.
   SendResult send_text(std::string_view text) { return send(Opcode::text, as_bytes(text)); }
   SendResult send_binary(Bytes bytes) { return send(Opcode::binary, bytes); }
   SendResult send(Message message) { return send(message.opcode(), message.bytes()); }

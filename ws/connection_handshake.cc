@@ -173,7 +173,7 @@ void Connection::receive_requests(MutableBytes& bytes) {
   }
 }
 
-// RFC 6455 §4.2.2: the server's half of the opening handshake.
+// RFC 6455 §4.2.1 and §4.2.2: the server's half of the opening handshake.
 void Connection::upgrade(const http::Request& request) {
   const Options& options = endpoint_.options_;
   if (handshake_.server_->through_proxy && options.proxies.tell == Proxies::Tell::forwarded_for) {
@@ -190,6 +190,7 @@ void Connection::upgrade(const http::Request& request) {
   upgrade.choose_subprotocol(http::choose_subprotocol(request, endpoint_.subprotocols_));
   handler().on_upgrade(upgrade);
   if (closed() || state_ != State::handshaking) return;
+  // §4.2.2 item 4: the program may have no such resource, or not want this client.
   if (upgrade.refused_status_ != 0) {
     Reply reply(*this, Reply::Then::close);
     reply.send(upgrade.refused_status_, "text/plain; charset=utf-8",
@@ -197,6 +198,8 @@ void Connection::upgrade(const http::Request& request) {
     return linger();
   }
 
+  // §4.2.2 item 5; then the connection is open. Every offer of compression is declined (RFC 7692
+  // §3, §5, §7), for no extension is spoken here.
   net::Text<http::response_head_bytes> text;
   const auto response =
       http::upgrade_response(text, request, {subprotocol(), {}}, endpoint_.settings_.kernels.sha1);
@@ -301,7 +304,7 @@ void Connection::refuse(Error error, http::After after) {
   const http::BodyMode body = is_head ? http::BodyMode::left_out : http::BodyMode::sent;
   net::Text<http::refusal_bytes> text;
   if (!write(as_bytes(http::refusal(text, error, body, after)))) return end(Error::out_of_memory);
-  if (after == http::After::close) linger();
+  if (after == http::After::close) linger();  // RFC 6455 §7.2.2
 }
 
 // ── The client's side ────────────────────────────────────────────────────────────────────────
@@ -311,6 +314,7 @@ bool Connection::connect(net::Fd fd, const Nonce& nonce, std::string_view reques
   void* memory = loop().pool().allocate(sizeof(ClientHandshake));
   if (memory == nullptr) return false;
   handshake_.client_ = new (memory) ClientHandshake(loop().pool(), limits(), nonce);
+  // RFC 6455 §4.1: the request, and nothing after it before the response has come.
   if (!start(std::move(fd)) || !write(as_bytes(request))) return false;
   if (deadline_ms != 0) loop().timers().arm(*this, deadline_ms);
   return true;
@@ -325,7 +329,7 @@ void Connection::receive_response(MutableBytes& bytes) {
     case http::HeadParser::Status::need_more:
       return;
     case http::HeadParser::Status::failed:
-      return connect_failed(parser.error());
+      return connect_failed(parser.error());  // RFC 6455 §4.1: no response to our handshake
     case http::HeadParser::Status::complete:
       break;
   }
@@ -341,12 +345,14 @@ void Connection::receive_response(MutableBytes& bytes) {
                           .extensions = {},
                           .origin = {},
                           .extra_fields = {}};
+  // RFC 6455 §4.1: once the response has passed, the connection is open.
   const Error error = http::check_response(response, offer, endpoint_.settings_.kernels.sha1);
   if (error != Error::none) return connect_failed(error, response.status());
   set_subprotocol(response.field("sec-websocket-protocol").value_or(std::string_view()));
   open();
 }
 
+// RFC 6455 §7.2.1, §7.1.7: the client ends TCP and tells its program.
 void Connection::connect_failed(Error error, std::uint16_t status) {
   log_error(LogLevel::debug, "handshake failed", error);
   drop();

@@ -40,7 +40,8 @@ Event Protocol::read(MutableBytes& input) {
       Error error = Error::none;
       if (!read_header(input, header, error)) return error == Error::none ? Event{} : fail(error);
 
-      // The way of most messages: one frame, all of it here.
+      // The way of most messages: one frame, all of it here. (§5.4: others come in several, and
+      // control frames may stand between them.)
       const bool whole = header.payload_size <= input.size();
       const bool alone = header.fin && !in_message() && !settings_.in_chunks;
       if (whole && (alone || frame::is_control(header.opcode))) {
@@ -106,6 +107,7 @@ Event Protocol::read_whole(const Header& header, MutableBytes payload) {
     return fail(Error::message_too_big);
   }
 
+  // §8.1: text is UTF-8; §5.6: binary data is anything.
   frame::Utf8Validator validator;
   const bool text = header.opcode == Opcode::text;
   if (!frame::unmask(payload, header, 0, text, validator, settings_.kernels) ||
@@ -220,6 +222,8 @@ void Protocol::drop_unfinished() {
 
 // ── Sending ──────────────────────────────────────────────────────────────────────────────────
 
+// §6.1: a message of ours is one frame, with FIN, so §5.4 needs no more. §5.1: it is masked where a
+// client sends it, and only there.
 Protocol::FrameStart Protocol::begin_message(Opcode opcode, std::uint64_t payload_size,
                                              std::uint32_t key) const {
   assert(!close_sent_);
@@ -234,6 +238,7 @@ Protocol::FrameStart Protocol::begin_message(Opcode opcode, std::uint64_t payloa
   return start;
 }
 
+// §5.5: a control frame is one frame.
 ControlFrame Protocol::control(Opcode opcode, Bytes payload, std::uint32_t key) const {
   assert(frame::is_control(opcode) && payload.size() <= frame::max_control_payload);
   ControlFrame result;
@@ -248,6 +253,7 @@ ControlFrame Protocol::control(Opcode opcode, Bytes payload, std::uint32_t key) 
   return result;
 }
 
+// §5.5.1, masked by a client as all its frames are.
 ControlFrame Protocol::close(std::uint16_t code, std::string_view reason, std::uint32_t key) {
   std::uint8_t payload[frame::max_control_payload];
   const std::size_t size = frame::encode_close(code, reason, payload);

@@ -15,7 +15,7 @@ constexpr std::size_t block_bytes = 8 * 1024;
 // and no peer can claim more than eight times what it sends.
 constexpr std::size_t growth = 8;
 
-// Applies the key of `header` from payload `offset` on; `to` and `from` may be the same.
+// §6.2: applies the key of `header` from payload `offset` on; `to` and `from` may be the same.
 bool unmask_to(std::uint8_t* to, Bytes from, const Header& header, std::uint64_t offset, bool text,
                Utf8Validator& validator, const Kernels& kernels) {
   const std::uint32_t key = key_at(header.masking_key, offset);
@@ -26,6 +26,7 @@ bool unmask_to(std::uint8_t* to, Bytes from, const Header& header, std::uint64_t
     } else if (to != from.data()) {
       copy_bytes(to + done, block);
     }
+    // §8.1: fails at the first bad byte.
     if (text && !validator.feed({to + done, block.size()}, kernels.utf8)) return false;
   }
   return true;
@@ -52,6 +53,7 @@ Error Assembler::begin_frame(const Header& header) {
     message_.clear();
     validator_.reset();
   }
+  // §10.4. By subtraction, as no sum of lengths may overflow.
   if (header.payload_size > limits_.message_bytes - message_size_) return Error::message_too_big;
   if (fragments_ == limits_.message_fragments) return Error::too_many_fragments;
   message_size_ += header.payload_size;
@@ -104,6 +106,8 @@ bool Assembler::make_room(std::size_t size) {
 
 Error Assembler::end_message() {
   assert(in_message_ && frame_.fin && frame_left() == 0);
+  // §6.2: the next data frame begins a message. §5.6: fragments may end within a character, but not
+  // the message.
   in_message_ = false;
   return validator_.complete() ? Error::none : Error::text_not_utf8;
 }

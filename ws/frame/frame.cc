@@ -19,6 +19,7 @@ Header decode(const std::uint8_t* bytes) {
   header.masked = (bytes[1] & 0x80) != 0;
   header.payload_size = bytes[1] & 0x7f;
 
+  // §5.2: 126 and 127 say that 16 or 64 bits of length follow, and MASK that a key does.
   const std::uint8_t* next = bytes + 2;
   if (header.payload_size == 126) {
     header.payload_size = load_be16(next);
@@ -33,10 +34,11 @@ Header decode(const std::uint8_t* bytes) {
 
 std::size_t encode(const Header& header, std::uint8_t* to) {
   const std::uint8_t fin = header.fin ? 0x80 : 0;
-  const std::uint8_t mask = header.masked ? 0x80 : 0;
+  const std::uint8_t mask = header.masked ? 0x80 : 0;  // §5.3
   to[0] =
       static_cast<std::uint8_t>(fin | header.rsv << 4 | static_cast<std::uint8_t>(header.opcode));
 
+  // §5.2: a length is written in the fewest bytes.
   std::uint8_t* next = to + 2;
   if (header.payload_size <= 125) {
     to[1] = static_cast<std::uint8_t>(mask | header.payload_size);
@@ -56,13 +58,15 @@ std::size_t encode(const Header& header, std::uint8_t* to) {
   return static_cast<std::size_t>(next - to);
 }
 
+// §10.7: all that comes is checked; here what can be known at a frame's second byte.
 Error check_start(std::uint8_t first, std::uint8_t second, Role receiver,
                   std::uint8_t rsv_allowed) {
   const std::uint8_t rsv = (first >> 4) & 0x7;
   const std::uint8_t opcode = first & 0xf;
   const bool masked = (second & 0x80) != 0;
 
-  // §5.2: reserved bits are zero unless an extension was negotiated that gives them a meaning.
+  // §5.2: reserved bits are zero unless an extension was negotiated that gives them a meaning, as
+  // RFC 7692 (§6, §6.1) does to RSV1.
   if ((rsv & ~rsv_allowed) != 0) return Error::reserved_bit_set;
   // §5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket
   // Connection_."

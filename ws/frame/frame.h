@@ -45,7 +45,7 @@ enum class Role : std::uint8_t { server, client };
 
 struct Header {
   bool fin = false;
-  std::uint8_t rsv = 0;  // RSV1 is 4, RSV2 is 2, RSV3 is 1
+  std::uint8_t rsv = 0;  // RSV1 is 4, RSV2 is 2, RSV3 is 1; §5.2: 0 without an extension
   Opcode opcode = Opcode::continuation;
   bool masked = false;
   std::uint64_t payload_size = 0;

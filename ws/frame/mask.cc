@@ -19,7 +19,7 @@ void mask_scalar(std::uint8_t* to, const std::uint8_t* from, std::size_t size, s
     std::memcpy(to + i, &word, sizeof(word));
   }
 
-  // And what is left, byte by byte.
+  // And what is left, byte by byte, as §5.3 has it.
   for (; i < size; ++i) to[i] = static_cast<std::uint8_t>(from[i] ^ (key_at(key, i) >> 24));
 }
 

@@ -78,7 +78,7 @@ constexpr char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
-// ASCII letters are equal in either case; all other bytes must be the same.
+// RFC 6455 §2.1: ASCII letters are equal in either case; all other bytes must be the same.
 constexpr bool equal_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {

@@ -108,7 +108,7 @@ Error check_extensions(const Head& head) {
       case ExtensionReader::Part::end:
         return Error::none;
       case ExtensionReader::Part::malformed:
-        return Error::websocket_extensions_malformed;
+        return Error::websocket_extensions_malformed;  // RFC 6455 §9.1
     }
   }
 }

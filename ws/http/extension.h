@@ -24,7 +24,8 @@ class ExtensionReader {
  public:
   enum class Part : std::uint8_t { extension, parameter, end, malformed };
 
-  // Reads all Sec-WebSocket-Extensions fields of `head`, which must outlive the reader.
+  // Reads all Sec-WebSocket-Extensions fields of `head`, which must outlive the reader. RFC 6455
+  // §9.1: they are one list.
   explicit ExtensionReader(const Head& head) : values_(head, "sec-websocket-extensions") {}
 
   // Reads `text` as if it were the only such field.

@@ -86,7 +86,7 @@ bool offers_extension(const Offer& offer, std::string_view name) {
   }
 }
 
-// §4.1, of the response, item 5: no extension that was not offered.
+// §4.1, of the response, item 5: no extension that was not offered. RFC 7692 §5 says it once more.
 Error check_response_extensions(const Response& response, const Offer& offer) {
   ExtensionReader chosen(response);
   while (true) {
@@ -99,12 +99,12 @@ Error check_response_extensions(const Response& response, const Offer& offer) {
       case ExtensionReader::Part::end:
         return Error::none;
       case ExtensionReader::Part::malformed:
-        return Error::response_extensions_malformed;
+        return Error::response_extensions_malformed;  // §9.1
     }
   }
 }
 
-// §4.1, of the response, item 6: one subprotocol at most, and one that was offered.
+// §4.1, of the response, item 6: one subprotocol at most (§11.3.4), and one that was offered.
 Error check_response_subprotocol(const Response& response, const Offer& offer) {
   const std::size_t count = response.count("sec-websocket-protocol");
   if (count == 0) return Error::none;
@@ -128,37 +128,37 @@ bool wants_upgrade(const Request& request) {
 }
 
 Error check_upgrade(const Request& request) {
-  // 1. "An HTTP/1.1 or higher GET request". Its target was checked by the parser.
+  // §4.2.1 item 1: "An HTTP/1.1 or higher GET request". Its target was checked by the parser.
   if (request.method() != "GET") return Error::upgrade_method_not_get;
   if (request.version_minor() == 0) return Error::upgrade_version_not_1_1;
 
-  // 2. "A |Host| header field": the parser asks for it in every request of HTTP/1.1.
+  // §4.2.1 item 2: "A |Host| header field": the parser asks for it in every request of HTTP/1.1.
 
-  // 3. "An |Upgrade| header field containing the value "websocket"", in whatever case.
+  // §4.2.1 item 3: "An |Upgrade| header field containing the value "websocket"", in whatever case.
   if (!list_contains(request, "upgrade", "websocket")) return Error::upgrade_not_websocket;
 
-  // 4. "A |Connection| header field that includes the token "Upgrade"", in whatever case.
+  // §4.2.1 item 4: "A |Connection| header field that includes the token "Upgrade"", likewise.
   if (!list_contains(request, "connection", "upgrade")) return Error::connection_lacks_upgrade;
 
-  // 5. "A |Sec-WebSocket-Key| header field with a base64-encoded [...] value that, when decoded, is
-  //    16 bytes in length." §11.3.1: it must not appear more than once.
+  // §4.2.1 item 5: "A |Sec-WebSocket-Key| header field with a base64-encoded [...] value that, when
+  // decoded, is 16 bytes in length." §11.3.1: it must not appear more than once.
   const std::size_t keys = request.count("sec-websocket-key");
   if (keys == 0) return Error::websocket_key_missing;
   if (keys > 1) return Error::websocket_key_repeated;
   if (!is_key(*request.field("sec-websocket-key"))) return Error::websocket_key_malformed;
 
-  // 6. "A |Sec-WebSocket-Version| header field, with a value of 13." §11.3.5: only once.
+  // §4.2.1 item 6: "A |Sec-WebSocket-Version| header field, with a value of 13." §11.3.5: one.
   const std::size_t versions = request.count("sec-websocket-version");
   if (versions == 0) return Error::websocket_version_missing;
   if (versions > 1) return Error::websocket_version_repeated;
   if (*request.field("sec-websocket-version") != "13") return Error::websocket_version_unsupported;
 
-  // 7. |Origin|: see origin.h.
+  // §4.2.1 item 7, |Origin|: see origin.h.
 
-  // 8. "Optionally, a |Sec-WebSocket-Protocol| header field".
+  // §4.2.1 item 8: "Optionally, a |Sec-WebSocket-Protocol| header field".
   if (const Error error = check_subprotocols(request); error != Error::none) return error;
 
-  // 9. "Optionally, a |Sec-WebSocket-Extensions| header field".
+  // §4.2.1 item 9: "Optionally, a |Sec-WebSocket-Extensions| header field".
   if (const Error error = check_extensions(request); error != Error::none) return error;
 
   // RFC 9110 §9.3.1: a body of a GET request may be refused as a likely attempt to smuggle a
@@ -171,8 +171,8 @@ Error check_upgrade(const Request& request) {
 }
 
 AcceptValue accept_value(std::string_view key, crypto::Sha1Kernel* sha1) {
-  // "Base64-encoded SHA-1 hash of the concatenation": of its 20 bytes, not of their hexadecimal
-  // text.
+  // §4.2.2 item 5.4: "base64-encoding [...] this 20-byte hash": of its 20 bytes, not of their
+  // hexadecimal text.
   crypto::Sha1 hash(sha1);
   hash.update(as_bytes(key));
   hash.update(as_bytes(guid));
@@ -187,19 +187,19 @@ Result<std::string_view, Error> upgrade_response(net::TextWriter& out, const Req
                                                  const Choice& choice, crypto::Sha1Kernel* sha1) {
   const AcceptValue accept =
       accept_value(request.field("sec-websocket-key").value_or(std::string_view()), sha1);
-  // 5.1 to 5.4
+  // §4.2.2 items 5.1 to 5.4.
   HeadWriter writer = HeadWriter::response(out, 101);
   writer.field("Upgrade", "websocket")
       .field("Connection", "Upgrade")
       .field("Sec-WebSocket-Accept", text_of(accept));
-  // 5.5
+  // §4.2.2 item 5.5.
   if (!choice.subprotocol.empty()) {
     if (!offers_subprotocol(request, choice.subprotocol)) {
       return Error::websocket_protocol_malformed;
     }
     writer.field("Sec-WebSocket-Protocol", choice.subprotocol);
   }
-  // 5.6
+  // §4.2.2 item 5.6; §11.3.2: in one field.
   if (!choice.extensions.empty()) writer.field("Sec-WebSocket-Extensions", choice.extensions);
   return writer.finish();
 }
@@ -207,22 +207,22 @@ Result<std::string_view, Error> upgrade_response(net::TextWriter& out, const Req
 // §4.1, of the request, items 1 to 12.
 Result<std::string_view, Error> upgrade_request(net::TextWriter& out, const Offer& offer) {
   const std::array<char, key_size> key = key_of(offer);
-  // 1. to 7.
+  // §4.1 items 1 to 7.
   HeadWriter writer = HeadWriter::request(out, "GET", offer.url.resource_name());
   writer.field("Host", offer.url.host_field())
       .field("Upgrade", "websocket")
       .field("Connection", "Upgrade")
       .field("Sec-WebSocket-Key", text_of(key));
-  // 8. and 9.
+  // §4.1 items 8 and 9.
   if (!offer.origin.empty()) writer.field("Origin", offer.origin);
   writer.field("Sec-WebSocket-Version", "13");
-  // 10.
+  // §4.1 item 10.
   if (!offer.subprotocols.empty()) {
     writer.field("Sec-WebSocket-Protocol", TRY(join_subprotocols(offer.subprotocols)));
   }
-  // 11.
+  // §4.1 item 11.
   if (!offer.extensions.empty()) writer.field("Sec-WebSocket-Extensions", offer.extensions);
-  // 12.
+  // §4.1 item 12; §11.3.1, §11.3.5: but no field of the handshake's own a second time.
   for (const Field& field : offer.extra_fields) {
     if (is_reserved(field.name)) return Error::field_reserved;
     writer.field(field.name, field.value);
@@ -231,19 +231,21 @@ Result<std::string_view, Error> upgrade_request(net::TextWriter& out, const Offe
 }
 
 Error check_response(const Response& response, const Offer& offer, crypto::Sha1Kernel* sha1) {
-  // 1. Any status but 101 is plain HTTP's: an error, a redirection, a demand for credentials.
+  // §4.1, of the response, item 1: any status but 101 is plain HTTP's: an error, a redirection, a
+  // demand for credentials.
   if (response.status() != 101) return Error::response_status_not_101;
 
-  // 2. |Upgrade| is there, and "websocket", in whatever case.
+  // §4.1, of the response, item 2: |Upgrade| is there, and "websocket", in whatever case.
   if (response.count("upgrade") != 1 ||
       !equal_ignoring_case(*response.field("upgrade"), "websocket")) {
     return Error::response_upgrade_missing;
   }
 
-  // 3. |Connection| has the token "Upgrade", in whatever case.
+  // §4.1, of the response, item 3: |Connection| has the token "Upgrade", in whatever case.
   if (!list_contains(response, "connection", "upgrade")) return Error::response_connection_missing;
 
-  // 4. |Sec-WebSocket-Accept| belongs to the key. §11.3.3: it must not appear more than once.
+  // §4.1, of the response, item 4: |Sec-WebSocket-Accept| belongs to the key. §11.3.3: it must not
+  // appear more than once.
   const std::size_t accepts = response.count("sec-websocket-accept");
   if (accepts == 0) return Error::response_accept_missing;
   if (accepts > 1) return Error::response_accept_repeated;
@@ -253,7 +255,7 @@ Error check_response(const Response& response, const Offer& offer, crypto::Sha1K
     return Error::response_accept_wrong;
   }
 
-  // 5. and 6. Nothing was chosen that had not been offered.
+  // §4.1, of the response, items 5 and 6: nothing was chosen that had not been offered.
   const Error error = check_response_extensions(response, offer);
   return error == Error::none ? check_response_subprotocol(response, offer) : error;
 }

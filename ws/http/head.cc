@@ -12,6 +12,7 @@ Field Head::field_at(std::size_t index) const {
   return {view(fields_[index].name), view(fields_[index].value)};
 }
 
+// RFC 9110 §5.1, RFC 6455 §4.1: the names of fields are the same in whatever case.
 std::optional<std::string_view> Head::field(std::string_view name) const {
   for (std::size_t i = 0; i < field_count_; ++i) {
     if (equal_ignoring_case(view(fields_[i].name), name)) return view(fields_[i].value);

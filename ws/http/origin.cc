@@ -70,8 +70,10 @@ Result<OriginPolicy, std::string_view> OriginPolicy::parse(std::string_view text
   return policy;
 }
 
+// RFC 6455 §10.2.
 Error OriginPolicy::check(const Request& request) const {
   const std::size_t origins = request.count("origin");
+  // RFC 6455 §4.2.1 item 7: whoever sends no Origin is no browser.
   if (kind_ == Kind::any || origins == 0) return Error::none;
   if (origins > 1) return Error::origin_malformed;
 

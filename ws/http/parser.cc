@@ -158,7 +158,8 @@ Error RequestParser::parse_target(std::string_view target) {
     // RFC 9112 §3.2.4: asterisk-form is for OPTIONS only.
     if (request_.method() != "OPTIONS") return Error::request_target_malformed;
   } else if (target.front() != '/') {
-    // RFC 9112 §3.2.2: a server must accept absolute-form. (Authority-form is CONNECT's alone.)
+    // RFC 9112 §3.2.2, RFC 6455 §4.2.1 item 1: a server must accept absolute-form. (Authority-form
+    // is CONNECT's alone.)
     const std::size_t scheme_size = target.find("://");
     if (scheme_size == std::string_view::npos || !is_known_scheme(target.substr(0, scheme_size))) {
       return Error::request_target_malformed;
@@ -179,8 +180,8 @@ Error RequestParser::parse_target(std::string_view target) {
   return Error::none;
 }
 
-// RFC 9112 §3.2: 400 to a request that has more than one Host, or a malformed one, or (in HTTP/1.1)
-// none.
+// RFC 9112 §3.2, RFC 6455 §4.2.1 item 2: 400 to a request that has more than one Host, or a
+// malformed one, or (in HTTP/1.1) none.
 Error RequestParser::finish() {
   const std::size_t hosts = request_.count("host");
   if (hosts > 1) return Error::host_repeated;

@@ -17,6 +17,7 @@ constexpr std::string_view field_name = "sec-websocket-protocol";
 }  // namespace
 
 // RFC 6455 §4.1 item 10: 1#token, of which "the elements [...] MUST all be unique strings".
+// §11.3.4: several fields are one list.
 Error check_subprotocols(const Head& head) {
   std::array<std::string_view, max_subprotocols> seen;
   std::size_t count = 0;
@@ -33,6 +34,7 @@ Error check_subprotocols(const Head& head) {
   return empty ? Error::websocket_protocol_malformed : Error::none;
 }
 
+// RFC 6455 §4.2.2 item 4: one that the client offers, or none.
 std::string_view choose_subprotocol(const Head& head, std::span<const std::string_view> supported) {
   for (const std::string_view name : supported) {
     if (offers_subprotocol(head, name)) return name;

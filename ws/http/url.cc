@@ -40,6 +40,7 @@ Result<Url, Error> parse_url(std::string_view text) {
   const std::size_t scheme_size = text.find("://");
   if (scheme_size == std::string_view::npos) return Error::url_malformed;
   const std::string_view scheme = text.substr(0, scheme_size);
+  // RFC 6455 §3: the scheme may be written in whatever case; wss is the secure one.
   if (equal_ignoring_case(scheme, "wss")) return Error::url_scheme_secure;
   if (!equal_ignoring_case(scheme, "ws")) return Error::url_scheme_unknown;
 
