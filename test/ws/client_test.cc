@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -145,6 +146,34 @@ TEST_CASE("what the handshake says: origin, further fields, subprotocols") {
   CHECK(origin == "http://" + rig.address.text());
   CHECK(cookie == "a=b");
   CHECK(chosen == "b");
+}
+
+TEST_CASE("§4.1: each handshake has a nonce of its own") {
+  ClientRig rig;
+  std::set<std::string> keys;
+  rig.handler.upgrade = [&](Upgrade& upgrade) {
+    keys.emplace(upgrade.request().field("sec-websocket-key").value_or(""));
+  };
+  for (int i = 0; i < 10; ++i) rig.connect();
+  REQUIRE(rig.until([&] { return rig.told.count("open") == 10; }));
+  CHECK(keys.size() == 10);
+}
+
+TEST_CASE("§10.3: what a program changes after send() is not sent") {
+  ClientRig rig;
+  for (const std::size_t size : {5u, 100'000u, 8'000'000u}) {
+    CAPTURE(size);
+    std::string payload(size, 'a');
+    rig.told.open = [&payload](Connection& connection) {
+      connection.send_text(payload);
+      payload.assign(payload.size(), 'b');
+    };
+    std::string got;
+    rig.handler.message = [&got](Connection&, Message message) { got = message.text(); };
+    rig.connect();
+    REQUIRE(rig.until([&] { return !got.empty(); }));
+    CHECK((got == std::string(size, 'a')));
+  }
 }
 
 TEST_CASE("what can't be asked for isn't: an error at once, and nothing started") {
