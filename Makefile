@@ -144,7 +144,7 @@ build/doctest_main.o: test/support/doctest_main.cc | $(DOCTEST)
 .PHONY: gate gate-gcc gate-clang gate-sanitizers libc-only layers format format-fix
 ## gate: all that must hold before a change goes in
 gate:
-	+@test/support/count "$(MAKE)" gate-gcc gate-clang gate-sanitizers libc-only fuzz-short layers names format
+	+@test/support/count "$(MAKE)" gate-gcc gate-clang gate-sanitizers libc-only fuzz-short layers names rfc format
 
 # Each compiler builds everything, has the unit tests pass, and links with libc alone.
 gate-gcc:
@@ -180,6 +180,13 @@ layers:
 .PHONY: names
 names:
 	@test/support/names
+
+## rfc: what RFC 6455 and RFC 7692 demand, with the code and the tests: build/rfc.md
+.PHONY: rfc
+rfc:
+	@test/support/need python3:python3
+	@test/support/rfc_test
+	@test/support/rfc $(BUILD)/rfc.md
 
 ## format: the sources are formatted as .clang-format says (format-fix formats them)
 CLANG_FORMAT := clang-format-14
