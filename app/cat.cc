@@ -13,6 +13,7 @@
 #include "net/signals.h"
 #include "net/text.h"
 #include "ws/client.h"
+#include "ws/frame/utf8.h"
 #include "ws/http/chars.h"
 #include "ws/http/url.h"
 
@@ -133,6 +134,12 @@ class Cat final : public ws::Handler, public net::Watcher {
   bool failed_ = false;
 };
 
+// RFC 6455 §5.6: what may be sent as text.
+bool is_utf8(std::string_view text) {
+  ws::frame::Utf8Validator validator;
+  return validator.feed(as_bytes(text), ws::frame::utf8_scalar) && validator.complete();
+}
+
 void Input::start() {
   if (reading_) return;
   reading_ = true;
@@ -198,6 +205,10 @@ void Cat::on_input_end() {
 void Cat::send(std::string_view text) {
   Connection* connection = connection_.get();
   if (connection == nullptr) return;
+  if (!settings_.binary && !is_utf8(text)) {
+    fail("a line of the input is not UTF-8: --binary sends any bytes");
+    return connection->close();
+  }
   const auto opcode = settings_.binary ? ws::Opcode::binary : ws::Opcode::text;
   switch (connection->send(opcode, as_bytes(text))) {
     case ws::SendResult::sent:

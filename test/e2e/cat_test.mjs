@@ -86,6 +86,15 @@ test("cat: lines are text messages, --binary makes binary ones", async (t) => {
   assert.deepEqual(kinds, [false, true]);
 });
 
+test("cat: a line that is not UTF-8 is a failure, and is not sent (RFC 6455 §5.6)", async (t) => {
+  const sent = [];
+  const url = await nodeServer(t, (socket) => socket.on("message", (data) => sent.push(data.toString())));
+  const { status, stderr } = await run(t, ["cat", url], Buffer.from([...Buffer.from("café\n"), 0xe9, 0x0a, ...Buffer.from("more\n")]));
+  assert.equal(status, 1);
+  assert.match(stderr, /^sockeye: [^\n]*not UTF-8[^\n]*\n$/);
+  assert.deepEqual(sent, ["café"]);
+});
+
 test("cat: a fragmented message is one line", async (t) => {
   const url = await nodeServer(t, (socket) => {
     socket.send("in ", { fin: false });
