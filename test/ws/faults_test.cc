@@ -550,8 +550,12 @@ class Talk {
   // What the failure has cost: the rule breaker is gone, and of the others one at most.
   void check(int error) {
     rig_.leap(200);  // a pause in accepting is over
-    // Connections that wait to be accepted are, with the next one's event; and what waits to be
-    // read or sent is, with the connection's next one.
+    for (Speaker& one : speakers_) {
+      one.transcript.take_from(*one.peer);
+      // An EAGAIN that isn't true is for the next event; all else leaves nobody waiting.
+      const bool served = !one.transcript.statuses.empty() || one.peer->ended();
+      CHECK((served || error == EAGAIN));
+    }
     rig_.check_new_connection();
     settle(nudge);
     rig_.leap(Limits().close_timeout_ms + 100);
