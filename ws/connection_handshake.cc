@@ -3,6 +3,7 @@
 //
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <cassert>
 #include <new>
 
 #include "net/log.h"
@@ -191,12 +192,7 @@ void Connection::upgrade(const http::Request& request) {
   handler().on_upgrade(upgrade);
   if (closed() || state_ != State::handshaking) return;
   // §4.2.2 item 4: the program may have no such resource, or not want this client.
-  if (upgrade.refused_status_ != 0) {
-    Reply reply(*this, Reply::Then::close);
-    reply.send(upgrade.refused_status_, "text/plain; charset=utf-8",
-               as_bytes(upgrade.refusal_text_));
-    return linger();
-  }
+  if (upgrade.refused_) return linger();
 
   // §4.2.2 item 5; then the connection is open. Every offer of compression is declined (RFC 7692
   // §3, §5, §7), for no extension is spoken here.
@@ -215,6 +211,14 @@ std::string_view Upgrade::subprotocol() const {
 
 bool Upgrade::choose_subprotocol(std::string_view name) {
   return http::offers_subprotocol(request_, name) && connection_.set_subprotocol(name);
+}
+
+void Upgrade::refuse(std::uint16_t status, std::string_view text) {
+  assert(status >= 400 && status <= 599);
+  if (refused_) return;
+  refused_ = true;
+  Reply reply(connection_, Reply::Then::close);
+  reply.send(status, "text/plain; charset=utf-8", as_bytes(text));
 }
 
 bool Connection::set_subprotocol(std::string_view name) {

@@ -11,11 +11,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <string>
 #include <string_view>
 
 #include "net/bytes.h"
@@ -85,12 +83,9 @@ class Upgrade {
   std::string_view subprotocol() const;
   bool choose_subprotocol(std::string_view name);
 
-  // Refuses with an HTTP status (400 to 599) and a short text.
-  void refuse(std::uint16_t status, std::string_view text) {
-    assert(status >= 400 && status <= 599);
-    refused_status_ = status;
-    refusal_text_ = text;
-  }
+  // Refuses with an HTTP status (400 to 599) and a short text, which is sent or copied before this
+  // returns. A second refusal is ignored.
+  void refuse(std::uint16_t status, std::string_view text);
 
  private:
   friend class Connection;
@@ -99,8 +94,7 @@ class Upgrade {
 
   const http::Request& request_;
   Connection& connection_;
-  std::uint16_t refused_status_ = 0;
-  std::string refusal_text_;
+  bool refused_ = false;
 };
 
 // The response to a plain HTTP request.
@@ -117,6 +111,7 @@ class Reply {
 
  private:
   friend class Connection;
+  friend class Upgrade;
   enum class Then : std::uint8_t { as_requested, close };
   explicit Reply(Connection& connection, Then then = Then::as_requested)
       : connection_(connection), then_(then) {}
