@@ -61,7 +61,10 @@ endif
 
 # Position-independent, so that the loader can put the program where nobody expects it. Functions
 # get sections of their own: the linker drops those that a program doesn't use.
-FIXED     = $(LANGUAGE) $(WARNINGS) $(CHECKS) -fPIE -ffunction-sections -fdata-sections
+# Sizes of files and times have 64 bits on 32-bit machines, too: with 32, lstat(2) fails at a large
+# inode number, and the clock in 2038.
+FIXED     = $(LANGUAGE) $(WARNINGS) $(CHECKS) -fPIE -ffunction-sections -fdata-sections \
+            -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 COMPILE   = $(CXX) $(FIXED) $(CXXFLAGS) -I. -MMD -MP $(CPPFLAGS)
 LINK      = $(CXX) $(CXXFLAGS) -pie $(SANITIZER) $(LDFLAGS)
 PROGRAM   = $(LINK) $(LIBC_ONLY)
@@ -125,26 +128,31 @@ DOCTEST := /usr/include/doctest/doctest.h
 $(DOCTEST):
 	@test/support/need doctest-dev:$(DOCTEST)
 
-# Everything but the program's main function, with libstdc++. Calls of malloc, realloc and free go through
-# test/support/failing_malloc.
-$(BUILD)/test/unit: $(TEST_OBJECTS) build/doctest_main.o \
+# One object for every kind of build of a machine. Sanitized and optimised it would take half a
+# minute.
+DOCTEST_MAIN := build/doctest_main_$(firstword $(subst -, ,$(shell $(CXX) -dumpmachine))).o
+
+# Everything but the program's main function, with libstdc++. Calls of malloc, calloc, realloc and
+# free go through test/support/failing_malloc.
+$(BUILD)/test/unit: $(TEST_OBJECTS) $(DOCTEST_MAIN) \
                     $(filter-out %/app/sockeye.o,$(APP_OBJECTS)) $(BUILD)/libsockeye.a
 	@mkdir -p $(@D)
 	$(call say,link)$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free -o $@ $^
 
 $(TEST_OBJECTS): | $(DOCTEST)
 
-# One object for every kind of build. Sanitized and optimised it would take half a minute.
-build/doctest_main.o: test/support/doctest_main.cc | $(DOCTEST)
+$(DOCTEST_MAIN): test/support/doctest_main.cc | $(DOCTEST)
 	@mkdir -p $(@D)
 	$(call say,compile)$(CXX) -std=c++20 -O0 -fPIE -c -o $@ $<
 
 # ---------------------------------------------------------------------------------------- the gate
 
-.PHONY: gate gate-gcc gate-clang gate-sanitizers libc-only layers format format-fix
+.PHONY: gate gate-gcc gate-clang gate-i686 gate-sanitizers
+.PHONY: libc-only layers format format-fix
 ## gate: all that must hold before a change goes in
 gate:
-	+@test/support/count "$(MAKE)" gate-gcc gate-clang gate-sanitizers libc-only fuzz-short layers names rfc format
+	+@test/support/count "$(MAKE)" gate-gcc gate-clang gate-i686 gate-sanitizers libc-only \
+	  fuzz-short layers names rfc format
 
 # Each compiler builds everything, has the unit tests pass, and links with libc alone.
 gate-gcc:
@@ -155,6 +163,13 @@ gate-clang:
 
 gate-sanitizers:
 	@$(MAKE) BUILD=build/debug SANITIZE=address,undefined all test
+
+# 32 bits, on the same machine, with the loader and the libraries that come with the compiler.
+I686_LIBRARIES := /usr/i686-linux-gnu/lib
+gate-i686:
+	@test/support/need g++-i686-linux-gnu:i686-linux-gnu-g++
+	@$(MAKE) CXX=i686-linux-gnu-g++ BUILD=build/i686 all test libc-only \
+	  LDFLAGS=-Wl,--dynamic-linker=$(I686_LIBRARIES)/ld-linux.so.2,-rpath=$(I686_LIBRARIES)
 
 ## debug: build/debug/sockeye, with asserts and sanitizers
 .PHONY: debug

@@ -9,8 +9,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 
 #include "net/address.h"
@@ -76,7 +74,7 @@ class Listener final : public Watcher, private Timer {
   Fd fd_;
   Fd reserve_;
   Address address_;
-  ino_t file_ = 0;  // of the Unix socket's file that this listener made
+  std::uint64_t file_ = 0;  // of the Unix socket's file that this listener made
 };
 
 }  // namespace sockeye::net

@@ -124,6 +124,7 @@ class LogLine {
 
 LogLine::LogLine(LogFormat format, LogLevel level, std::string_view message) : format_(format) {
   timespec now;
+  static_assert(sizeof now.tv_sec == 8, "32 bits end in 2038: -D_TIME_BITS=64 is missing");
   ::clock_gettime(CLOCK_REALTIME, &now);
   const std::uint64_t unix_ms = static_cast<std::uint64_t>(now.tv_sec) * 1000 +
                                 static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;

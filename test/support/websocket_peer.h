@@ -49,7 +49,7 @@ inline std::ostream& operator<<(std::ostream& out, const Received& frame) {
 inline std::string frame_of(int opcode, std::string_view payload, bool fin = true) {
   std::string bytes;
   bytes += static_cast<char>((fin ? 0x80 : 0) | opcode);
-  const std::size_t size = payload.size();
+  const std::uint64_t size = payload.size();
   const int length_bytes = size < 126 ? 0 : size < 65536 ? 2 : 8;
   bytes += static_cast<char>(0x80 | (length_bytes == 0 ? size : length_bytes == 2 ? 126 : 127));
   for (int i = length_bytes; i-- > 0;) bytes += static_cast<char>(size >> (8 * i));

@@ -127,6 +127,7 @@ TEST_CASE(
     CHECK(chosen.error().message == "SOCKEYE_SIMD=" + name + ": no kernel has this name");
   }
   const std::string_view fastest = mask_kernels().back().name;
+  if (fastest == "scalar") return;  // which runs on every processor
   const auto chosen = choose_kernels({}, fastest);
   REQUIRE_FALSE(chosen);
   CHECK(chosen.error().message ==
