@@ -112,7 +112,8 @@ int run_echo(std::span<char* const> arguments) {
     text += "  in a browser:   http" + url.substr(2) + "\n";
     text += "  in a terminal:  build/sockeye cat " + url + "\n";
   }
-  print(text);
+  // When the server takes connections, and the signals that stop it: others may wait for this text.
+  group.first().loop().post([text] { print(text); });
   return group.run();
 }
 
