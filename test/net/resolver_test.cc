@@ -5,7 +5,9 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 using sockeye::net::resolve;
@@ -51,4 +53,22 @@ TEST_CASE("resolve: names that can't exist are refused, and named") {
   CHECK(complaint({"a\0b", 3}).ends_with("a host name holds no null character"));
   const std::string longest(300, 'a');
   CHECK(complaint(longest).starts_with("cannot resolve \"" + longest + "\": "));
+}
+
+TEST_CASE("Threads: several resolve at once, each its own names") {
+  std::atomic<int> right{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&right, i] {
+      const std::string name = "127." + std::to_string(i + 1);
+      const std::string expected = "127.0.0." + std::to_string(i + 1) + ":9000";
+      for (int round = 0; round < 100; ++round) {
+        const auto known = resolve(name, 9000);
+        const auto unknown = resolve(std::string(300, static_cast<char>('a' + i)), 9000);
+        right += known && (*known)[0].text() == expected && !unknown;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(right == 400);
 }

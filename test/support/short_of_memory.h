@@ -12,11 +12,12 @@
 
 namespace sockeye::test {
 
-// ASan reserves address space without end, so it can't run under a limit.
-#if defined(__SANITIZE_ADDRESS__)
+// ASan and TSan reserve address space without end, so they can't run under a limit.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool memory_can_be_short = false;
 #elif defined(__has_feature)
-inline constexpr bool memory_can_be_short = !__has_feature(address_sanitizer);
+inline constexpr bool memory_can_be_short =
+    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
 #else
 inline constexpr bool memory_can_be_short = true;
 #endif

@@ -3,11 +3,15 @@
 
 #include <doctest/doctest.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -214,6 +218,133 @@ TEST_CASE("tasks posted to a loop while it works are run there") {
   CHECK(wait_until([&ran] { return ran == 400; }));
   other.first().loop().post([&other] { other.first().stop(); });
   runner.join();
+}
+
+// Echoes, and has other threads know of its connections: by its loop, and a handle to ask there.
+struct Reachable final : Handler {
+  struct Place {
+    net::Loop* loop;
+    Handle handle;
+  };
+  struct Places {
+    std::mutex mutex;
+    std::vector<Place> opened;  // guarded by the mutex; not taken out when they close
+
+    std::optional<Place> pick(std::size_t number) {
+      const std::lock_guard lock(mutex);
+      if (opened.empty()) return std::nullopt;
+      return opened[number % opened.size()];
+    }
+  };
+
+  Reachable(Counts& counts_, Places& places_) : counts(counts_), places(places_) {}
+  void on_open(Connection& connection) override {
+    ++counts.open;
+    const std::lock_guard lock(places.mutex);
+    places.opened.push_back({&connection.endpoint().loop(), connection.handle()});
+  }
+  void on_message(Connection& connection, Message message) override { connection.send(message); }
+  void on_close(Connection&, Closed closed) override {
+    ++counts.closed;
+    counts.going_away += closed.code == close_code::going_away;
+  }
+
+  Counts& counts;
+  Places& places;
+};
+
+// A client's whole life, which the server's end may cut short at any point. False where it got
+// something that nobody sent to it.
+bool come_and_go(const net::Address& address, int number) {
+  net::Fd socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(socket.get(), address.data(), address.size()) != 0) return true;  // it has stopped
+  Peer peer(std::move(socket));
+  const std::string payload(static_cast<std::size_t>(number) % 300, 'x');
+  peer.try_send(upgrade_request());
+  if (!wait_until([&] { return peer.receive(), peer.ended() || peer.take_head(); })) return false;
+  for (int i = 0; i < 5; ++i) peer.try_send(text(payload));
+  if (number % 3 == 0) {
+    peer.reset();
+    return true;
+  }
+  int echoes = 0;
+  while (echoes < 5) {
+    std::optional<Received> frame;
+    const bool came =
+        wait_until([&] { return peer.receive(), (frame = peer.take_frame()) || peer.ended(); });
+    if (!came) return false;
+    if (!frame || frame->opcode == test::close_frame) break;
+    if (frame->payload == payload) {
+      ++echoes;
+    } else if (frame->payload != "posted") {
+      return false;
+    }
+  }
+  if (number % 3 == 1) peer.try_send(close_with(1000));
+  return true;
+}
+
+TEST_CASE("Threads: clients come and go, others post, and a signal stops it all in the middle") {
+  Counts counts;
+  Reachable::Places places;
+  ServerGroup group([&] { return std::make_unique<Reachable>(counts, places); }, {}, threads);
+  const auto bound = group.listen("127.0.0.1:0");
+  REQUIRE(bound);
+  int status = -1;
+  std::thread runner([&] { status = group.run(); });
+  std::atomic<bool> runs{false};
+  group.first().loop().post([&runs] { runs = true; });
+  const bool started = wait_until([&runs] { return runs.load(); });
+
+  std::vector<Peer> guests;  // who stay to the end
+  for (int i = 0; i < 8; ++i) guests.push_back(open(*bound));
+
+  std::atomic<bool> done{false};
+  std::atomic<int> wrong{0};
+  std::atomic<int> posted{0};
+  std::vector<std::thread> others;
+  for (int client = 0; client < 3; ++client) {
+    others.emplace_back([&, client] {
+      for (int i = client; !done; ++i) wrong += !come_and_go(*bound, i);
+    });
+  }
+  for (int poster = 0; poster < 2; ++poster) {
+    others.emplace_back([&, poster] {
+      for (std::size_t i = static_cast<std::size_t>(poster); !done; ++i) {
+        if (const auto place = places.pick(i * 31)) {
+          place->loop->post([handle = place->handle, &posted] {
+            if (Connection* connection = handle.get()) {
+              posted += connection->send_text("posted") != SendResult::closing;
+            }
+          });
+        }
+        ::poll(nullptr, 0, 1);
+      }
+    });
+  }
+  const bool busy = wait_until([&] { return counts.open >= 200 && posted >= 20; });
+  // To the thread that reads the signals: this one would end the tests.
+  ::pthread_kill(runner.native_handle(), SIGTERM);
+  int told = 0;
+  for (Peer& guest : guests) {
+    std::optional<Received> frame;
+    do {
+      wait_until([&] { return guest.receive(), (frame = guest.take_frame()) || guest.ended(); });
+    } while (frame && frame->opcode != test::close_frame);
+    told += frame.has_value();
+    guest.try_send(close_with(1001));
+  }
+  runner.join();
+  done = true;
+  for (std::thread& other : others) other.join();
+
+  CHECK(started);
+  CHECK(busy);
+  CHECK(status == 0);
+  CHECK(wrong == 0);
+  CHECK(counts.closed == counts.open);
+  CHECK(told == 8);
+  CHECK(counts.going_away >= 8);
 }
 
 TEST_CASE("an address that can't be listened on is an error of the whole group") {
