@@ -118,7 +118,7 @@ $(BUILD)/flags: FORCE
 
 # -------------------------------------------------------------------------------------------- tests
 
-.PHONY: test e2e
+.PHONY: test e2e e2e-sanitized
 ## test: builds and runs the unit tests (ARGS='--test-case=*UTF-8*' picks some)
 test: $(BUILD)/test/unit
 	@$< $(ARGS)
@@ -126,6 +126,11 @@ test: $(BUILD)/test/unit
 ## e2e: real clients against the program: Node, Python, Chromium
 e2e: $(BUILD)/sockeye $(BUILD)/libsockeye.a
 	@SOCKEYE=$(BUILD)/sockeye test/e2e/run
+
+## e2e-sanitized: the same against sanitized builds, one of them with three threads
+e2e-sanitized:
+	@$(MAKE) BUILD=build/debug SANITIZE=address,undefined e2e
+	@$(MAKE) BUILD=build/thread SANITIZE=thread SOCKEYE_ECHO_OPTIONS='--threads 3' e2e
 
 DOCTEST := /usr/include/doctest/doctest.h
 

@@ -6,13 +6,16 @@
 // SPDX-License-Identifier: MIT
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const repository = fileURLToPath(new URL("../../../", import.meta.url));
 export const binary = path.resolve(repository, process.env.SOCKEYE ?? "build/sockeye");
+
+// Options that every echo server gets ahead of a test's own.
+const echoOptions = (process.env.SOCKEYE_ECHO_OPTIONS ?? "").split(" ").filter(Boolean);
 
 // Generous, since it is only ever waited out by a failure.
 export const DEADLINE_MS = 20_000;
@@ -110,12 +113,18 @@ export class Program {
       throw error;
     }
   }
+
+  // What a sanitizer found in it: test/e2e/run says where that is written.
+  checkReport() {
+    const report = `${process.env.SOCKEYE_REPORTS}.${this.child.pid}`;
+    if (existsSync(report)) throw new Error(readFileSync(report, "utf8"));
+  }
 }
 
 // Starts a program that lives as long as the test `t`.
 export function start(t, file, args, options) {
   const program = new Program(file, args, options);
-  atEnd(t, () => program.stop());
+  atEnd(t, () => program.stop().finally(() => program.checkReport()));
   return program;
 }
 
@@ -134,7 +143,7 @@ export async function run(t, args, input = "") {
 // by naming --listen or --port.
 export async function startEcho(t, ...args) {
   const own = args.some((argument) => argument === "--listen" || argument === "--port");
-  const program = sockeye(t, "echo", ...(own ? [] : ["--listen", "127.0.0.1:0"]), ...args);
+  const program = sockeye(t, "echo", ...echoOptions, ...(own ? [] : ["--listen", "127.0.0.1:0"]), ...args);
   return serving(program, Math.max(1, args.filter((argument) => argument === "--listen").length));
 }
 
