@@ -41,7 +41,8 @@ LIBRARY_OBJECTS := $(call objects,$(LIBRARY_SOURCES))
 APP_OBJECTS     := $(call objects,$(APP_SOURCES))
 TEST_OBJECTS    := $(call objects,$(TEST_SOURCES))
 PROBE_OBJECTS   := $(call objects,test/net/runtime_probe.cc test/net/runtime_forbidden.cc)
-FUZZ_OBJECTS    := $(FUZZERS:%=$(BUILD)/obj/test/fuzz/%_fuzz.o)
+FUZZ_OBJECTS    := $(FUZZERS:%=$(BUILD)/obj/test/fuzz/%_fuzz.o) \
+                   $(call objects,test/fuzz/memory_sockets.cc)
 
 # -------------------------------------------------------------------------------------------- flags
 
@@ -73,11 +74,13 @@ COMPILE   = $(CXX) $(FIXED) $(CXXFLAGS) -I. -MMD -MP $(CPPFLAGS)
 LINK      = $(CXX) $(CXXFLAGS) -pie $(SANITIZER) $(LDFLAGS)
 PROGRAM   = $(LINK) $(LIBC_ONLY)
 
-# Tests throw (doctest does), write small numbers as they come, and are compiled fast.
+# Tests throw (doctest does), write small numbers as they come, and are compiled fast; fuzzers run
+# long.
 # (private: build/flags, which they depend on, keeps the others.)
 $(TEST_OBJECTS) $(FUZZ_OBJECTS): private LANGUAGE := -std=c++20 -fno-rtti
 $(TEST_OBJECTS) $(FUZZ_OBJECTS): private WARNINGS := -Wall -Wextra -Wshadow -Werror
-$(TEST_OBJECTS) $(FUZZ_OBJECTS): private CXXFLAGS := $(if $(SANITIZE),-O0,-O1) -g
+$(TEST_OBJECTS): private CXXFLAGS := $(if $(SANITIZE),-O0,-O1) -g
+$(FUZZ_OBJECTS): private CXXFLAGS := -O2 -g -fno-sanitize-coverage=trace-cmp
 
 # Every recipe says in a word what it does, or with V=1 how.
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$@';)
@@ -252,7 +255,11 @@ $(FUZZERS:%=fuzz-one-%): fuzz-one-%: $(BUILD)/%_fuzz
 	@tail -n 1 $(BUILD)/$*.log
 
 $(FUZZERS:%=$(BUILD)/%_fuzz): $(BUILD)/%_fuzz: $(BUILD)/obj/test/fuzz/%_fuzz.o $(BUILD)/libsockeye.a
-	$(call say,link)$(LINK) -fsanitize=fuzzer -o $@ $^
+	$(call say,link)$(LINK) -fsanitize=fuzzer $(WRAPPED) -o $@ $^
+
+# Its kernel is one in memory, and its malloc may fail.
+$(BUILD)/connection_fuzz: $(call objects,test/fuzz/memory_sockets.cc test/support/failing_malloc.cc)
+$(BUILD)/connection_fuzz: private WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
 # --------------------------------------------------------------------------------------- benchmarks
 

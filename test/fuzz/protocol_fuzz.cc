@@ -1,16 +1,21 @@
 // The protocol, in both roles: an input in one piece and the same input in many must bring the same
-// events. The last byte chooses role and mode, the one before it the cuts.
+// events, and those that a second, naive reader finds. The last byte chooses role and mode, the one
+// before it the cuts.
 //
 // SPDX-License-Identifier: MIT
 #include "ws/protocol.h"
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "test/fuzz/fuzz_input.h"
+#include "test/fuzz/naive_protocol.h"
 
 namespace sockeye::ws {
 namespace {
+
+using test::NaiveEvent;
 
 class Receiver {
  public:
@@ -37,7 +42,10 @@ class Receiver {
     }
   }
 
+  // What came, for people; and in the words of the naive reader.
   const std::string& events() const { return events_; }
+  const std::vector<NaiveEvent>& naive_events() const { return naive_events_; }
+  const Limits& limits() const { return settings_.limits; }
 
  private:
   void note(const Event& event) {
@@ -45,18 +53,19 @@ class Receiver {
       case Event::Kind::none:
         return;
       case Event::Kind::message:
-        return add(event.opcode == Opcode::text ? "text " : "binary ", as_text(event.payload));
+        return add_message(event.opcode, as_text(event.payload));
       case Event::Kind::chunk:
         return note_chunk(event);
       case Event::Kind::ping:
-        return add("ping ", as_text(event.payload));
+        return add("ping ", {NaiveEvent::Kind::ping, std::string(as_text(event.payload))});
       case Event::Kind::pong:
-        return add("pong ", as_text(event.payload));
+        return add("pong ", {NaiveEvent::Kind::pong, std::string(as_text(event.payload))});
       case Event::Kind::close:
-        test::expect(frame::is_valid_close_code(event.code) || event.code == 1005, "close code");
-        return add("close " + std::to_string(event.code) + " ", event.reason);
+        return add("close " + std::to_string(event.code) + " ",
+                   {NaiveEvent::Kind::close, std::string(event.reason), event.code});
       case Event::Kind::failed:
-        return add("fail ", info(event.error).name);
+        return add("fail " + std::string(info(event.error).name),
+                   {NaiveEvent::Kind::failed, "", info(event.error).close_code});
     }
   }
 
@@ -66,20 +75,28 @@ class Receiver {
     in_message_ = !event.last;
     chunks_ += as_text(event.payload);
     if (!event.last) return;
-    add(event.opcode == Opcode::text ? "chunked text " : "chunked binary ", chunks_);
+    add_message(event.opcode, chunks_);
     chunks_.clear();
   }
 
-  void add(const std::string& name, std::string_view payload) {
+  void add_message(Opcode opcode, std::string_view payload) {
+    const bool text = opcode == Opcode::text;
+    add(text ? "text " : "binary ",
+        {text ? NaiveEvent::Kind::text : NaiveEvent::Kind::binary, std::string(payload)});
+  }
+
+  void add(const std::string& name, NaiveEvent event) {
     test::expect(!ended_, "nothing comes after a Close frame or a failure");
-    ended_ = name.starts_with("fail") || name.starts_with("close");
-    events_.append(name).append(payload).append("\n");
+    ended_ = event.kind == NaiveEvent::Kind::failed || event.kind == NaiveEvent::Kind::close;
+    events_.append(name).append(event.payload).append("\n");
+    naive_events_.push_back(std::move(event));
   }
 
   Pool pool_{0};
   Settings settings_;
   Protocol protocol_{settings_};
   std::string events_;
+  std::vector<NaiveEvent> naive_events_;
   std::string chunks_;
   bool in_message_ = false;
   bool ended_ = false;
@@ -103,5 +120,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ws::Receiver cut(role, in_chunks);
   for (test::FuzzPieces pieces(input.data(), seed); !pieces.at_end();) cut.feed(pieces.next());
   test::expect_equal(whole.events(), cut.events(), "whole and cut");
+
+  const test::NaiveReader naive(role, whole.limits(), as_text(input.data()));
+  test::expect(whole.naive_events() == naive.events(), "against the naive reader");
   return 0;
 }
