@@ -19,6 +19,7 @@
 #include "net/log.h"
 #include "test/support/failing_malloc.h"
 #include "test/support/server_rig.h"
+#include "test/support/short_of_memory.h"
 #include "test/support/sockets.h"
 #include "test/support/system_calls.h"
 #include "test/support/transcript.h"
@@ -517,6 +518,23 @@ TEST_CASE("allocation can fail: the same on a client, and its other connections 
     CHECK(nth > 5);
   }
   CHECK(open_descriptors() == descriptors);
+}
+
+TEST_CASE("allocation can fail: a refusal for whose text there is no memory ends one connection") {
+  if (!test::memory_can_be_short) return;
+  static const std::string text_of_refusal(64 * 1024 * 1024, 'n');
+  // A child process that fails ends with 1 or by a signal.
+  const int others = test::short_of_memory(32 * 1024 * 1024, [] {
+    Rig rig;
+    Peer first = rig.connect();
+    Peer second = rig.connect();
+    for (Peer* other : {&first, &second}) rig.say(*other, upgrade_request());
+    rig.handler.upgrade = [](Upgrade& upgrade) { upgrade.refuse(403, text_of_refusal); };
+    Peer peer = rig.connect();
+    rig.say(peer, upgrade_request());
+    return rig.server.connection_count();
+  });
+  CHECK(others == 2);
 }
 
 // ── System calls that fail ───────────────────────────────────────────────────────────────────
