@@ -204,6 +204,8 @@ const Limits& distinct_times() {
       .keep_alive_timeout_ms = 5'000,
       .ping_interval_ms = 7'000,
       .idle_timeout_ms = 17'000,
+      .message_timeout_ms = 9'000,
+      .lifetime_ms = 40'000,
       .close_timeout_ms = 2'000,
       .connect_timeout_ms = 11'000,
       .stop_timeout_ms = 13'000,
@@ -256,6 +258,31 @@ TEST_CASE("Limits: ping_interval_ms is the silence before a Ping, idle_timeout_m
   // 7,200 ms have passed.
   CHECK(rig.takes(17'000 - 7'200, [&] { return peer.receive(), !peer.input().empty(); }));
   CHECK(rig.frame(peer).opcode == close_frame);
+}
+
+TEST_CASE("Limits: message_timeout_ms is the time for a message, however it comes") {
+  TimesRig rig;
+  Peer peer = rig.open();
+  peer.send(frame_of(binary_frame, "a", false));
+  for (int i = 0; i < 4; ++i) {
+    rig.pass(2'000);
+    peer.send(frame_of(continuation_frame, "a", false));
+  }
+  CHECK(rig.takes(9'000 - 8'000, [&] { return peer.receive(), !peer.input().empty(); }));
+  CHECK(rig.frame(peer).payload.starts_with(test::close_payload(1008)));
+}
+
+TEST_CASE("Limits: lifetime_ms is the time for a connection, a tenth less at most") {
+  TimesRig rig;
+  Peer peer = rig.open();
+  for (int i = 0; i < 7; ++i) {
+    rig.pass(5'000);
+    peer.send(text("alive"));
+    REQUIRE(rig.frame(peer).payload == "alive");
+  }
+  // 35,000 ms have passed.
+  rig.pass(5'200);
+  CHECK(rig.frame(peer).payload.starts_with(test::close_payload(1001)));
 }
 
 TEST_CASE("Limits: by default, a silent peer gets a Ping, and counts as gone in the end") {
