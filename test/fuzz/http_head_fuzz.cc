@@ -102,6 +102,7 @@ class Responses {
       case HeadParser::Status::complete:
         events_ = std::to_string(parser_.response().status()) + " " +
                   std::string(parser_.response().reason()) + "\n" + describe(parser_.response());
+        events_ += info(check_response(parser_.response(), offer(), crypto::sha1_scalar)).name;
         break;
       case HeadParser::Status::failed:
         events_ = info(parser_.error()).name;
@@ -112,6 +113,17 @@ class Responses {
   const std::string& events() const { return events_; }
 
  private:
+  // What was asked for: with the key AAAAAAAAAAAAAAAAAAAAAA==.
+  static Offer offer() {
+    static constexpr std::string_view subprotocols[] = {"chat", "superchat"};
+    return {.url = {},
+            .nonce = {},
+            .subprotocols = subprotocols,
+            .extensions = {},
+            .origin = {},
+            .extra_fields = {}};
+  }
+
   const Limits limits_ = small_limits();
   Pool pool_{0};
   ResponseParser parser_{pool_, limits_};
