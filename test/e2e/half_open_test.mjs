@@ -17,7 +17,7 @@ const MIB = 1024 * 1024;
 async function startScene(t) {
   const network = await splitNetwork(t);
   const [file, ...args] = network.onServer(binary, "echo", "--listen", `${SERVER}:0`,
-    "--ping-interval", "1", "--idle-timeout", "3", "--log-level", "info");
+    "--ping-interval", "1", "--idle-timeout", "3", "--close-timeout", "1", "--log-level", "info");
   const server = await serving(start(t, file, args));
   const living = await NodeClient.open(t, await network.relay(STAYING, server.port));
   return { network, server, living, vanishing: await network.relay(VANISHING, server.port) };

@@ -27,12 +27,14 @@ export function cannotSplitNetwork() {
   }
 }
 
-// A namespace, as a function that puts a command into it: it keeps its starter's process id.
+// A namespace, as a function: of a command, the command line that runs it there (without a process in
+// between, so that who starts it knows its process id). `pid` is a process that keeps the namespace.
 async function namespace(t) {
   const { pid } = start(t, "unshare", ["--net", "sleep", "infinity"]).child;
   const file = (process) => readlinkSync(`/proc/${process}/ns/net`);
   await eventually(() => file(pid) !== file("self"), "a network namespace");
-  return (...command) => ["nsenter", `--net=/proc/${pid}/ns/net`, ...command];
+  const within = (...command) => ["nsenter", `--net=/proc/${pid}/ns/net`, ...command];
+  return Object.assign(within, { pid });
 }
 
 export async function splitNetwork(t) {
@@ -42,8 +44,7 @@ export async function splitNetwork(t) {
     const [file, ...args] = where("ip", ...line.split(" "));
     execFileSync(file, args);
   };
-  const [, clientsNamespace] = onClients();
-  ip(onServer, `link add cable type veth peer name cable address ${CLIENTS_END} netns ${clientsNamespace.split("/")[2]}`);
+  ip(onServer, `link add cable type veth peer name cable address ${CLIENTS_END} netns ${onClients.pid}`);
   ip(onServer, `address add ${SERVER}/24 dev cable`);
   ip(onServer, "link set cable up");
   for (const address of [STAYING, VANISHING]) ip(onClients, `address add ${address}/24 dev cable`);
