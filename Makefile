@@ -272,6 +272,19 @@ bench-syscalls: $(BUILD)/sockeye
 	@test/support/need strace:strace
 	@SOCKEYE=$< python3 test/bench/syscalls.py
 
+# -------------------------------------------------------------------------------------- endurance
+
+.PHONY: soak soak-short
+## soak: half an hour of mixed load; descriptors and memory must come back (SOAK_SECONDS, SOCKEYE)
+SOAK_SECONDS = 1800
+SOCKEYE     ?= $(BUILD)/sockeye
+soak: $(BUILD)/sockeye
+	@SOCKEYE=$(SOCKEYE) python3 -B test/bench/soak.py $(SOAK_SECONDS)
+
+## soak-short: the same for half a minute
+soak-short: SOAK_SECONDS = 30
+soak-short: soak
+
 # ------------------------------------------------------------------------------------------- others
 
 .PHONY: clean help FORCE
