@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "net/log.h"
 #include "test/support/server_rig.h"
 
 namespace sockeye::ws {
@@ -506,18 +505,6 @@ TEST_CASE("close with code 1005 sends none") {
   Peer peer = rig.open();
   rig.connection().close(close_code::none_received);
   CHECK(rig.frame(peer) == Received{close_frame, ""});
-}
-
-TEST_CASE("§7.4.1: a code that must not be sent is sent as 1011") {
-  ServerRig rig;
-  net::configure_log(net::LogLevel::off, net::LogFormat::text);  // it is told each time
-  for (const int code : {0, 999, 1004, 1006, 1015, 1016, 2999, 5000, 65'535}) {
-    CAPTURE(code);
-    Peer peer = rig.open();
-    rig.connection().close(static_cast<std::uint16_t>(code), "oops");
-    CHECK(rig.frame(peer) == Received{close_frame, close_payload(1011, "oops")});
-  }
-  net::configure_log(net::LogLevel::warn, net::LogFormat::text);
 }
 
 TEST_CASE("a second close is nothing") {
