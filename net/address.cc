@@ -250,7 +250,7 @@ Address Address::without_ipv6() const {
 }
 
 std::string Address::text() const {
-  Text<sizeof "unix:" + sizeof(sockaddr_un)> text;
+  Text<text_bytes> text;
   put_to(text);
   return std::string(text.view());
 }

@@ -89,6 +89,11 @@ class Address {
   // written as IPv4, since that is what the peer has. Kind::none is "unknown".
   std::string text() const;
 
+  // The same without taking memory, for those who serve while it runs out. No address needs more than
+  // text_bytes.
+  void put_to(TextWriter& text) const;
+  static constexpr std::size_t text_bytes = sizeof "unix:" + sizeof(sockaddr_un);
+
  private:
   explicit Address(const sockaddr_in& v4);
   explicit Address(const sockaddr_in6& v6);
@@ -97,7 +102,6 @@ class Address {
   static Result<Address, Error> parse_local(std::string_view text);
   static Result<Address, Error> parse_inherited(std::string_view text);
   static Address from_local(const sockaddr* address, socklen_t size);
-  void put_to(TextWriter& text) const;
   void put_ip_to(TextWriter& text) const;
 
   union {

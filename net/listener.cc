@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "net/log.h"
+#include "net/text.h"
 
 namespace sockeye::net {
 
@@ -231,8 +232,11 @@ void Listener::out_of_descriptors() {
 }
 
 void Listener::pause() {
+  const char* const reason = std::strerror(errno);
+  Text<Address::text_bytes> listener;
+  address_.put_to(listener);
   log(LogLevel::warn, "accepting pauses",
-      {{"listener", address_.text()}, {"reason", std::string_view(std::strerror(errno))}});
+      {{"listener", listener.view()}, {"reason", std::string_view(reason)}});
   loop_.timers().arm(*this, loop_.now_ms() + pause_ms);
 }
 
