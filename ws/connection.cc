@@ -375,8 +375,8 @@ void Connection::on_close_frame(const Event& event, bool last_of_input) {
     arm(limits().close_timeout_ms);  // §7.1.1: so long is a reasonable time
     return resume_reading();
   }
-  // §5.5.1: at once. More may follow the Close frame: what was read with it, or the Pong that answers
-  // a Ping of ours (§5.5.2 asks for it until our Close frame is there).
+  // §5.5.1: at once. More may follow the Close frame: what was read with it, or the Pong that
+  // answers a Ping of ours (§5.5.2 asks for it until our Close frame is there).
   if (!last_of_input || !drained() || pongs_owed_ > 0) return linger();
   state_ = State::lingering;
   arm(limits().close_timeout_ms);
