@@ -89,8 +89,8 @@ class Address {
   // written as IPv4, since that is what the peer has. Kind::none is "unknown".
   std::string text() const;
 
-  // The same without taking memory, for those who serve while it runs out. No address needs more than
-  // text_bytes.
+  // The same without taking memory, for those who serve while it runs out. No address needs more
+  // than text_bytes.
   void put_to(TextWriter& text) const;
   static constexpr std::size_t text_bytes = sizeof "unix:" + sizeof(sockaddr_un);
 

@@ -358,7 +358,7 @@ void Connection::handle(const Event& event, bool last_of_input) {
 }
 
 // RFC 6455 §5.5.1: a Close frame is answered with one that carries the same code, and then both
-// sides have sent and received one. §7.1.1: the server ends TCP, the client waits for it to.
+// sides have sent and received one.
 void Connection::on_close_frame(const Event& event, bool last_of_input) {
   send_close(event.code, {});
   if (net::log_enabled(LogLevel::debug)) {
@@ -369,6 +369,7 @@ void Connection::on_close_frame(const Event& event, bool last_of_input) {
   // §7.1.4, §7.1.5, §7.1.6: cleanly, with the peer's code and reason.
   report_closed(event.code, event.reason, true);
   if (closed()) return;
+  // §5.5.1: the server ends TCP, the client waits for it.
   if (endpoint_.settings_.role == Role::client) {
     state_ = State::lingering;
     paused_ = false;

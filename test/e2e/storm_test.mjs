@@ -6,14 +6,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { NodeClient } from "./support/node_client.mjs";
-import { anonymousBytes, cpuSeconds, descriptors, firstDescriptors, unacknowledgedBytes } from "./support/process.mjs";
+import {
+  anonymousBytes, cpuSeconds, descriptors, firstDescriptors, isSanitized, unacknowledgedBytes,
+} from "./support/process.mjs";
 import { BINARY, CLOSE, TEXT, RawClient, frame, openRaw, upgradeRequest } from "./support/raw_client.mjs";
 import { atEnd, binary, eventually, serving, sleep, start, startEcho, within } from "./support/sockeye.mjs";
 
 const MIB = 1024 * 1024;
-
-// A build with AddressSanitizer keeps what is freed, to find who still uses it: here not for long.
-process.env.ASAN_OPTIONS ??= "quarantine_size_mb=1";
 
 const connect = (t, server) => RawClient.connect(t, { host: server.hostname, port: server.port });
 const going = frame(CLOSE, Buffer.from([0x03, 0xe8]));  // 1000
@@ -90,8 +89,9 @@ test("storm: connections that end in every fashion leave no descriptor and no me
     memory.push(anonymousBytes(pid));
   }
   // The heap's gaps make it waver by a megabyte or two. Some 4,000 connections that leave 2 KiB each
-  // would show; of a build with LeakSanitizer, a single byte that is lost.
-  assert.ok(Math.min(...memory.slice(-2)) - Math.max(...memory.slice(0, 2)) < 4 * MIB, `after each storm: ${memory}`);
+  // would show. A sanitizer's own memory says nothing; LeakSanitizer looks for each byte that is lost.
+  const growth = Math.min(...memory.slice(-2)) - Math.max(...memory.slice(0, 2));
+  assert.ok(growth < 4 * MIB || isSanitized(pid), `after each storm: ${memory}`);
   await expectCleanExit(server);
 });
 
@@ -159,7 +159,7 @@ test("fd reuse: with descriptors passed on at once, no bytes reach the wrong con
 });
 
 test("unbounded output: peers that never read, and one that floods, don't keep others from their turns", async (t) => {
-  const server = await startEcho(t);
+  const server = await startEcho(t, "--threads", "1");  // which all share
   const huge = frame(BINARY, Buffer.alloc(12 * MIB));
   for (let i = 0; i < 8; i += 1) {
     const stalled = await openRaw(t, server);

@@ -22,6 +22,9 @@ export function anonymousBytes(pid) {
   return 1024 * Number(/^Anonymous: +(\d+)/m.exec(rollup)[1]);
 }
 
+// Whether it runs with one of the compiler's sanitizers (libasan.so, libtsan.so).
+export const isSanitized = (pid) => /lib[a-z]+san\.so/.test(readFileSync(`/proc/${pid}/maps`, "latin1"));
+
 // User and system time of all threads. The second field is the name, which may hold spaces.
 export function cpuSeconds(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, "latin1").replace(/^.*\) /s, "").split(" ");
