@@ -63,7 +63,7 @@ void Server::on_accept(net::Fd fd, const net::Address& peer) {
   if (connection == nullptr) return turn_away(fd.get(), Error::overloaded);
   const Error refusal = admit(*connection, peer);
   connection->admitted_ = refusal == Error::none;
-  connection->admitted_ ? ++admission_.connections : ++refusals_;
+  if (!connection->admitted_) ++refusals_;
   const bool in_haste = refusals_ > refusals_at_once || refusal == Error::out_of_memory;
   if (!connection->admitted_ && in_haste) {
     turn_away(fd.get(), refusal);
@@ -73,15 +73,21 @@ void Server::on_accept(net::Fd fd, const net::Address& peer) {
   if (!connection->admitted_) connection->refuse(refusal);
 }
 
-// What keeps a connection out, if anything does.
+// What keeps a connection out, if anything does. One that is admitted is counted.
 Error Server::admit(Connection& connection, const net::Address& peer) {
   const Proxies& proxies = options_.proxies;
   const bool through_proxy = proxies.include(peer);
   if (!connection.begin_handshake(through_proxy)) return Error::out_of_memory;
-  if (admission_.connections >= settings_.limits.connections) return Error::overloaded;
-  if (through_proxy) return Error::none;  // its clients count, not the proxy
-  if (proxies.tell == Proxies::Tell::proxy_protocol) return Error::proxy_not_trusted;
-  return settings_.limits.connections_per_address == 0 ? Error::none : connection.comes_from(peer);
+  if (!through_proxy) {  // of a proxy, the clients count
+    if (proxies.tell == Proxies::Tell::proxy_protocol) return Error::proxy_not_trusted;
+    const bool is_limited = settings_.limits.connections_per_address != 0;
+    const Error error = is_limited ? connection.comes_from(peer) : Error::none;
+    if (error != Error::none) return error;
+  }
+  // Counted first: other threads count, too.
+  if (admission_.connections++ < settings_.limits.connections) return Error::none;
+  --admission_.connections;
+  return Error::overloaded;
 }
 
 void Server::on_turn_away(int fd) {
