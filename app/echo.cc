@@ -2,7 +2,9 @@
 #include "app/echo.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -39,6 +41,14 @@ std::string announcement(const net::Address& address) {
   const std::string text = address.text();
   const std::string host = text.starts_with(":") ? "127.0.0.1" : "";
   return "sockeye: listening on " + (has_url ? "ws://" + host + text + "/" : text) + "\n";
+}
+
+// Each connection takes a descriptor: as many as the system allows.
+void raise_descriptor_limit() {
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace
@@ -91,6 +101,7 @@ int run_echo(std::span<char* const> arguments) {
   if (!mistake.empty()) return complain(mistake, exit_usage);
   net::configure_log(settings.quiet ? net::LogLevel::error : settings.log_level,
                      settings.log_format);
+  raise_descriptor_limit();
   // A log whose reader is gone must not end the server.
   ::signal(SIGPIPE, SIG_IGN);
 
@@ -107,6 +118,11 @@ int run_echo(std::span<char* const> arguments) {
       url.pop_back();
     }
     text += line;
+  }
+  const auto is_any = [](const std::string& address) { return address.starts_with(":"); };
+  if (!settings.quiet &&
+      std::any_of(settings.addresses.begin(), settings.addresses.end(), is_any)) {
+    text += "  reachable at every address of this machine\n";
   }
   if (!url.empty() && !settings.quiet) {
     text += "  in a browser:   http" + url.substr(2) + "\n";

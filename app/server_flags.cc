@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
@@ -23,6 +24,7 @@ namespace sockeye::app {
 namespace {
 
 constexpr std::string_view default_address = "127.0.0.1:9000";
+constexpr const char* given_twice = "is given twice; its parts are separated by commas";
 constexpr std::uint64_t most_seconds = 4'000'000;  // of milliseconds in 32 bits
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 40;
 
@@ -98,16 +100,18 @@ void add_address_flags(Flags& flags, ServerSettings& settings) {
 void add_handshake_flags(Flags& flags, ws::Options& options) {
   flags.value("--origin", "WHICH",
               "whose pages may connect: same (the page's host is this server's), any, or a list "
-              "HOST[,HOST...] (default: same)",
-              [&options](std::string_view text) -> std::string {
+              "of [SCHEME://]HOST[:PORT], without wildcards (default: same)",
+              [&options, given = false](std::string_view text) mutable -> std::string {
+                if (std::exchange(given, true)) return given_twice;
                 auto policy = ws::http::OriginPolicy::parse(text);
                 if (!policy) return "\"" + std::string(policy.error()) + "\" is not a host";
                 options.origin = std::move(*policy);
                 return {};
               });
-  flags.value("--host", "HOST[,HOST...]",
+  flags.value("--host", "HOST[:PORT],...",
               "answer only requests for these hosts, against DNS rebinding (default: all)",
-              [&options](std::string_view text) -> std::string {
+              [&options, given = false](std::string_view text) mutable -> std::string {
+                if (std::exchange(given, true)) return given_twice;
                 auto hosts = ws::http::AllowedHosts::parse(text);
                 if (!hosts) return "\"" + std::string(hosts.error()) + "\" is not a host";
                 options.hosts = std::move(*hosts);
@@ -131,15 +135,15 @@ void add_size_flags(Flags& flags, ServerSettings& settings) {
             std::numeric_limits<std::uint32_t>::max(), limits.message_fragments);
   flags.number("--max-buffered", "BYTES",
                "keep so much for a peer that doesn't read, at most (default: 33554432, or twice "
-               "--max-message)",
+               "--max-message, which is the least)",
                1, most_bytes, [&settings, &limits](std::uint64_t size) {
                  limits.buffered_bytes = static_cast<std::size_t>(
                      std::min<std::uint64_t>(size, std::numeric_limits<std::size_t>::max()));
                  settings.buffered_given = true;
                });
   add.bytes("--max-memory",
-            "hold so much for all peers together, at most: parts of messages, and what waits to be "
-            "sent",
+            "hold so much for all peers together, at most: parts of messages and what waits to be "
+            "sent, in blocks of up to twice their size",
             limits.memory_bytes);
   add.count("--max-connections", "answer further ones with 503", 1, 1'000'000'000,
             limits.connections);
@@ -161,8 +165,10 @@ void add_time_flags(Flags& flags, ws::Limits& limits) {
               limits.idle_timeout_ms);
   add.seconds("--message-timeout", "a message has to arrive whole within; 0: whenever",
               limits.message_timeout_ms);
-  add.seconds("--max-lifetime", "close every connection after so long, with code 1001; 0: never",
-              limits.lifetime_ms);
+  add.seconds(
+      "--max-lifetime",
+      "close every WebSocket after so long, or up to a tenth less, with code 1001; 0: never",
+      limits.lifetime_ms);
   add.seconds("--close-timeout", "wait so long for the peer's half of the closing handshake",
               limits.close_timeout_ms, 1);
   add.seconds("--stop-timeout", "on SIGTERM, be done after so long; 0: when all have closed",
@@ -189,10 +195,10 @@ void add_proxy_flags(Flags& flags, ServerSettings& settings) {
               "the proxies that are believed; unix: all on Unix sockets (default: "
               "127.0.0.0/8,::1,unix)",
               [&settings, &proxies](std::string_view text) -> std::string {
+                if (std::exchange(settings.trust_given, true)) return given_twice;
                 auto networks = net::Networks::parse(text);
                 if (!networks) return networks.error().message;
                 proxies.trusted = std::move(*networks);
-                settings.trust_given = true;
                 return {};
               });
 }
@@ -242,8 +248,15 @@ std::string ServerSettings::complete() {
     limits.buffered_bytes = static_cast<std::size_t>(std::clamp<std::uint64_t>(
         two_messages, limits.buffered_bytes, std::numeric_limits<std::size_t>::max()));
   }
-  if (limits.memory_bytes < limits.message_bytes) {
-    return "--max-memory must be at least --max-message";
+  // A message that grows holds two blocks, of sizes that are powers of two.
+  const std::uint64_t largest_message = 2 * std::bit_ceil(limits.message_bytes);
+  if (limits.memory_bytes < largest_message) {
+    return "--max-memory must be at least " + to_text(largest_message) + ", for --max-message " +
+           to_text(limits.message_bytes);
+  }
+  if (limits.ping_interval_ms >= limits.idle_timeout_ms && limits.idle_timeout_ms != 0 &&
+      limits.ping_interval_ms != 0) {
+    return "--idle-timeout must be longer than --ping-interval, or nobody is asked first";
   }
   if (trust_given && options.proxies.tell == ws::Proxies::Tell::nothing) {
     return "--trust needs --proxy";

@@ -17,6 +17,11 @@ namespace {
 // its timers; fewer would cost calls when many connections are busy.
 constexpr int events_per_wait = 256;
 
+// A loop that comes so late to its timers, as its process was stopped or a handler took long, first
+// reads what came in time, for so long at most: else deadlines would end those who kept them.
+constexpr std::uint64_t late_ms = 100;
+constexpr std::uint64_t catch_up_ms = 1000;
+
 constinit MonotonicClock monotonic_clock;
 
 }  // namespace
@@ -85,15 +90,25 @@ void Loop::turn(int timeout_ms) {
     timeout_ms = until_work_ms;
   }
 
+  const int until_timer_ms = timers_.until_next_ms(now_ms_);
+  const std::uint64_t timer_due_ms = now_ms_ + static_cast<std::uint64_t>(until_timer_ms);
+
   epoll_event events[events_per_wait];
   const int count = ::epoll_wait(epoll_.get(), events, events_per_wait, timeout_ms);
   now_ms_ = clock_.now_ms();
   in_turn_ = true;
+  if (until_timer_ms >= 0 && now_ms_ > timer_due_ms + late_ms && catch_up_until_ms_ == 0) {
+    catch_up_until_ms_ = now_ms_ + catch_up_ms;
+  }
   // A failed wait (EINTR, where the embedding program takes signals) is a turn without events.
   for (int i = 0; i < count; ++i) {
     static_cast<Watcher*>(events[i].data.ptr)->on_events(events[i].events);
   }
-  timers_.advance(now_ms_);
+  const bool more_came = count == events_per_wait || agenda_ != nullptr;
+  if (!more_came || now_ms_ >= catch_up_until_ms_) {
+    catch_up_until_ms_ = 0;
+    timers_.advance(now_ms_);
+  }
   run_agenda();
   in_turn_ = false;
 }

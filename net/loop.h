@@ -144,6 +144,7 @@ class Loop {
   Clock& clock_;
   std::uint64_t now_ms_;  // of the turn
   bool in_turn_ = false;
+  std::uint64_t catch_up_until_ms_ = 0;  // 0: the loop isn't late
   Timers timers_;
   Pool pool_;
   Fd epoll_;

@@ -16,7 +16,8 @@
 
 namespace sockeye {
 
-// How much memory several pools may hold together, in bytes. Any thread.
+// How much memory several pools may give out together, in bytes. (What they keep for later comes on
+// top, so that one doesn't keep from another what nobody uses.) Any thread.
 class MemoryBudget {
  public:
   explicit MemoryBudget(std::size_t limit_bytes) : limit_bytes_(limit_bytes) {}
@@ -44,8 +45,8 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // From now on, what this pool holds counts on `budget`, which must outlive that; with null, on
-  // none. What it holds by now moves, even where it exceeds the new one's limit.
+  // From now on, what this pool has given out counts on `budget`, which must outlive that; with
+  // null, on none. What is out by now moves, even where it exceeds the new one's limit.
   void draw_on(MemoryBudget* budget);
   MemoryBudget* budget() const { return budget_; }
 
@@ -74,12 +75,8 @@ class Pool {
     return static_cast<std::size_t>(std::countr_zero(block_size(size)));
   }
 
-  void* take_from_system(std::size_t size);
-  void return_to_system(void* block, std::size_t size);
-  void return_kept_blocks();
-
   std::array<FreeBlock*, sizeof(std::size_t) * 8> free_{};  // by log2 of the block's size
-  std::size_t held_bytes_ = 0;  // all that came from the system, handed out or kept
+  std::size_t given_out_bytes_ = 0;
   std::size_t kept_bytes_ = 0;
   MemoryBudget* budget_ = nullptr;
   const std::size_t kept_limit_bytes_;

@@ -196,6 +196,13 @@ void Connection::log_error(LogLevel level, std::string_view message, Error error
       {{"peer", who.view()}, {"error", row.name}, {"rule", row.section}, {"text", row.text}});
 }
 
+void Connection::log_peer(LogLevel level, std::string_view message) const {
+  if (!net::log_enabled(level)) return;
+  net::Text<net::Address::text_bytes> who;
+  peer().put_to(who);
+  log(level, message, {{"peer", who.view()}});
+}
+
 // RFC 6455 §7.1.1: nothing more will be sent, so FIN. A close(2) here could destroy what we sent
 // last: where input is unread, or arrives later, TCP answers with RST, and that makes the peer's
 // kernel forget what its program has not read yet. So what comes is read and thrown away, until the
@@ -306,7 +313,8 @@ void Connection::resume() {
   loop().assert_in_thread();
   if (!paused_ || closed()) return;
   paused_ = false;
-  heard();  // silence that we asked for doesn't count
+  heard();  // silence that we asked for doesn't count, nor does a message that we kept waiting
+  message_began_ms_ = last_heard_ms_;
   loop().schedule(*this);
 }
 
@@ -480,7 +488,7 @@ std::uint32_t Connection::lifetime_ms() const {
   const std::uint32_t limit_ms = limits().lifetime_ms;
   if (limit_ms == 0) return 0;
   const std::uint32_t step = endpoint_.connections_.key(this).index % steps;
-  return limit_ms - limit_ms / 10 * step / steps;
+  return limit_ms - limit_ms / (10 * steps) * step;
 }
 
 // Sends a Ping, or drops a peer that is gone. Returns for how long neither can be due; 0: for ever.

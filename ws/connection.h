@@ -183,6 +183,7 @@ class Connection final : private net::Stream, private net::Timer {
   void end(Error error);
   void drop();
   void log_error(net::LogLevel level, std::string_view message, Error error) const;
+  void log_peer(net::LogLevel level, std::string_view message) const;
 
   void heard();
   void arm(std::uint64_t after_ms);

@@ -179,6 +179,7 @@ void Connection::upgrade(const http::Request& request) {
   const Options& options = endpoint_.options_;
   if (handshake_.server_->through_proxy && options.proxies.tell == Proxies::Tell::forwarded_for) {
     const auto client = forwarded_for(request, options.proxies.trusted);
+    if (!client) log_peer(LogLevel::warn, "a trusted proxy doesn't tell where its client is");
     const Error error = client ? comes_from(*client) : Error::none;
     if (error != Error::none) return refuse(error);
   }

@@ -51,6 +51,7 @@ struct Options {
 
   // What the limits for all connections together are counted on: those of number, of number from
   // one address, and of memory. It has to outlive the endpoint; with null it has one of its own.
+  // (Endpoints that share a loop share the memory of the first of them, which should go last.)
   Admission* admission = nullptr;
 
   // A server's: called each time stop() is.

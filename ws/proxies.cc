@@ -10,8 +10,9 @@ namespace sockeye::ws {
 namespace {
 
 // "192.0.2.7", "2001:db8::1", and with a port, "192.0.2.7:56324" and "[2001:db8::1]:56324". The
-// port is of no use here.
+// port is of no use here. nginx writes "unix:" for a peer on a Unix socket.
 std::optional<net::Address> parse_element(std::string_view text) {
+  if (text == "unix:") return net::Address();
   if (const auto address = net::Address::numeric(text, 0)) return address;
   if (text.starts_with('[') && text.ends_with(']')) {
     return net::Address::numeric(text.substr(1, text.size() - 2), 0);

@@ -61,6 +61,14 @@ const mistakes = [
   ["echo", "--idle-timeout", "soon"],
   ["echo", "--max-buffered", "1000"],  // less than twice --max-message
   ["echo", "--max-memory", "1000"],
+  ["echo", "--max-memory", "33554431"],  // the default message may need twice its size
+  ["echo", "--idle-timeout", "30"],  // no longer than --ping-interval
+  ["echo", "--origin", "*"],
+  ["echo", "--origin", "same,a.example"],
+  ["echo", "--host", "*.example"],
+  ["echo", "--origin", "a.example", "--origin", "b.example"],
+  ["echo", "--host", "a.example", "--host", "b.example"],
+  ["echo", "--proxy", "protocol", "--trust", "10.0.0.1", "--trust", "10.0.0.2"],
   ["echo", "--close-timeout", "0"],
   ["echo", "--proxy", "nonsense"],
   ["echo", "--trust", "10.0.0.0/8"],  // without --proxy

@@ -62,17 +62,25 @@ test("limits: --max-fragments lets through that many, and answers more with 1008
 });
 
 test("limits: --max-memory answers who needs more with 1011, and serves the others", async (t) => {
-  const server = await startEcho(t, "--max-message", "1000000", "--max-memory", "1000000");
+  const server = await startEcho(t, "--max-message", "500000", "--max-memory", "1048576");
   const bystander = await NodeClient.open(t, server.url);
   const holder = await openRaw(t, server);
-  holder.write(frame(BINARY, bytesOf(500_000), { fin: false }));  // takes a block of 512 KiB
+  holder.write(frame(BINARY, bytesOf(400_000), { fin: false }));  // takes a block of 512 KiB
   await eventually(async () => {
     const client = await NodeClient.open(t, server.url);
-    client.socket.send(bytesOf(500_000), { fin: false });
+    client.socket.send(bytesOf(400_000), { fin: false });
     client.socket.close(1000);
     return (await client.close()).code === 1011;
   }, "1011 for what exceeds the limit");
   assert.equal(String((await bystander.echo("unharmed")).data), "unharmed");
+});
+
+test("limits: the largest message comes through with the least --max-memory", async (t) => {
+  const server = await startEcho(t, "--max-message", "1000000", "--max-memory", "2097152");
+  const client = await openRaw(t, server);
+  const whole = frame(BINARY, bytesOf(1_000_000));
+  for (let i = 0; i < whole.length; i += 50_000) client.write(whole.subarray(i, i + 50_000));
+  assert.equal((await client.frame()).payload.length, 1_000_000);
 });
 
 test("limits: --max-connections-per-address answers one too many with 429", async (t) => {

@@ -156,6 +156,16 @@ for (const block of blocks) {
   });
 }
 
+test("README's haproxy with X-Forwarded-For: slow heads end there", async (t) => {
+  const block = blocks.find((one) => nameOf(one) === "README's haproxy with X-Forwarded-For");
+  const text = replaced(replaced(block.text, /http-request 10s/, "http-request 1s"), / ssl crt \S+/, "  # crt x");
+  const { port } = await behind(t, { ...block, text });
+  const raw = await RawClient.connect(t, { host: "127.0.0.1", port });
+  const drip = setInterval(() => raw.write("x"), 100);
+  atEnd(t, () => clearInterval(drip));
+  assert.equal((await raw.response()).status, 408);
+});
+
 test("--proxy protocol: who doesn't come through the proxy is refused", async (t) => {
   const server = await startEcho(t, "--proxy", "protocol", "--trust", "192.0.2.1");
   const raw = await RawClient.connect(t, { host: server.hostname, port: server.port });

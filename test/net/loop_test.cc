@@ -140,6 +140,54 @@ TEST_CASE("Loop: a turn is events, then timers, then the agenda") {
   CHECK(order == "event timer agenda ");
 }
 
+TEST_CASE("Loop: one that comes late to its timers reads first what came in time") {
+  FakeClock clock;
+  OpenLoop loop(clock);
+  // More than one wait brings; each asks for two turns on the agenda, as a stream with more to
+  // read.
+  constexpr int count = 600;
+  std::vector<Signal> signals(count);
+  std::vector<Probe> probes(count);
+  int turns = 0;
+  for (int i = 0; i < count; ++i) REQUIRE(loop.watch(signals[i].fd(), probes[i]));
+  for (int i = 0; i < 3; ++i) loop.turn(0);  // all are writable
+  for (int i = 0; i < count; ++i) {
+    probes[i].at_events = [&, i](std::uint32_t) { loop.schedule(probes[i]); };
+    probes[i].at_agenda = [&, i, left = 2]() mutable {
+      ++turns;
+      if (--left > 0) loop.schedule(probes[i]);
+    };
+  }
+  Probe timer;
+  int turns_before = -1;
+  timer.at_timer = [&](std::uint64_t) { turns_before = turns; };
+  loop.timers().arm(timer, 1'000);
+  loop.turn(0);
+  clock.advance(5'000);
+  for (Signal& signal : signals) signal.raise();
+  while (turns_before < 0) loop.turn(0);
+  CHECK(turns_before == 2 * count);
+}
+
+TEST_CASE("Loop: a late one's timers wait for a second at most, whatever still comes") {
+  FakeClock clock;
+  OpenLoop loop(clock);
+  Probe busy;
+  busy.at_agenda = [&] { loop.schedule(busy); };
+  loop.schedule(busy);
+  Probe timer;
+  std::uint64_t called_ms = 0;
+  timer.at_timer = [&](std::uint64_t now_ms) { called_ms = now_ms; };
+  loop.timers().arm(timer, 1'000);
+  loop.turn(0);
+  clock.advance(5'000);
+  for (int i = 0; i < 200 && called_ms == 0; ++i) {
+    loop.turn(0);
+    clock.advance(10);
+  }
+  CHECK(called_ms == 6'000);
+}
+
 TEST_CASE("Loop: watch() is edge-triggered: one event for one change") {
   OpenLoop loop;
   Signal signal;

@@ -429,3 +429,40 @@ TEST_CASE("lifetime_ms: 0 is for ever") {
   peer.send(text("x"));
   CHECK(rig.frame(peer) == Received{text_frame, "x"});
 }
+
+// ── Late loops ───────────────────────────────────────────────────────────────────────────────
+
+TEST_CASE("False timeouts when the loop was late: whole heads in the kernel are in time") {
+  ServerRig rig({.limits = {.head_timeout_ms = 1'000}});
+  std::vector<Peer> peers;
+  for (int i = 0; i < 300; ++i) peers.push_back(rig.connect());
+  rig.settle();
+  for (Peer& peer : peers) peer.send(upgrade_request());
+  rig.leap(2'000);
+  for (Peer& peer : peers) CHECK(rig.head(peer).starts_with("HTTP/1.1 101 "));
+}
+
+TEST_CASE("False timeouts when the loop was late: messages in the kernel are in time") {
+  ServerRig rig({.limits = {.message_timeout_ms = 1'000}}, "unix:@sockeye-late-test");
+  Peer peer = rig.open();
+  peer.send(frame_of(text_frame, "a", false));
+  rig.settle();
+  for (int i = 0; i < 50; ++i) peer.send(frame_of(0, std::string(1'000, 'b'), i == 49));
+  rig.leap(2'000);
+  CHECK(rig.frame(peer).payload.size() == 50'001);
+}
+
+TEST_CASE(
+    "False timeouts when the loop was late: the pause that a program made is not the peer's") {
+  ServerRig rig({.limits = {.message_timeout_ms = 10'000}});
+  Peer peer = rig.open();
+  peer.send(frame_of(text_frame, "a", false));
+  rig.settle();
+  rig.connection().pause();
+  rig.pass(9'000);
+  rig.connection().resume();
+  rig.settle();
+  rig.pass(9'000);
+  peer.send(frame_of(0, "b"));
+  CHECK(rig.frame(peer) == Received{text_frame, "ab"});
+}

@@ -55,6 +55,7 @@ TEST_CASE("X-Forwarded-For: with ports and brackets, and mapped into IPv6") {
   CHECK(client("X-Forwarded-For: [2001:db8::7]\r\n") == "[2001:db8::7]");
   CHECK(client("X-Forwarded-For: ::ffff:192.0.2.7\r\n") == "192.0.2.7");
   CHECK(client("X-Forwarded-For: 192.0.2.7, ::ffff:10.0.0.1\r\n") == "192.0.2.7");
+  CHECK(client("X-Forwarded-For: 192.0.2.7, unix:\r\n", "unix") == "192.0.2.7");
   for (const std::string_view text : {"unknown", ":9000", "unix:/x", "fd:3", "_hidden", "1.2.3"}) {
     CHECK(client("X-Forwarded-For: " + std::string(text) + "\r\n") == "nobody knows");
   }

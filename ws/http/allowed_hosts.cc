@@ -14,7 +14,7 @@ Result<AllowedHosts, std::string_view> AllowedHosts::parse(std::string_view text
   AllowedHosts hosts;
   ListReader entries{FieldValues(text)};
   while (const auto entry = entries.next()) {
-    if (!parse_authority(*entry)) return *entry;
+    if (!parse_authority(*entry) || entry->find('*') != entry->npos) return *entry;
     hosts.entries_.emplace_back(*entry);
   }
   if (hosts.entries_.empty()) return text;

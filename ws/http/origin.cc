@@ -63,7 +63,9 @@ Result<OriginPolicy, std::string_view> OriginPolicy::parse(std::string_view text
   policy.kind_ = Kind::listed;
   ListReader entries{FieldValues(text)};
   while (const auto entry = entries.next()) {
-    if (!parse_entry(*entry)) return *entry;
+    // Words that mean something alone, and wildcards, are no hosts, though they could be names.
+    const bool is_other = *entry == "same" || *entry == "any" || entry->find('*') != entry->npos;
+    if (is_other || !parse_entry(*entry)) return *entry;
     policy.entries_.emplace_back(*entry);
   }
   if (policy.entries_.empty()) return text;

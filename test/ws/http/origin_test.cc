@@ -45,6 +45,13 @@ TEST_CASE(
   CHECK(check(same, "a.example:9000", "http://a.example") == Error::origin_not_allowed);
 }
 
+TEST_CASE("a list has no wildcards, nor the words that stand alone") {
+  for (std::string_view text : {"*", "*.a.example", "any,a.example", "a.example,same"}) {
+    CAPTURE(text);
+    CHECK(!OriginPolicy::parse(text));
+  }
+}
+
 TEST_CASE(
     "Cross-site hijacking: absent Origin is no page; malformed or repeated Origin is refused") {
   const OriginPolicy same;
