@@ -196,13 +196,6 @@ void Connection::log_error(LogLevel level, std::string_view message, Error error
       {{"peer", who.view()}, {"error", row.name}, {"rule", row.section}, {"text", row.text}});
 }
 
-void Connection::log_peer(LogLevel level, std::string_view message) const {
-  if (!net::log_enabled(level)) return;
-  net::Text<net::Address::text_bytes> who;
-  peer().put_to(who);
-  log(level, message, {{"peer", who.view()}});
-}
-
 // RFC 6455 §7.1.1: nothing more will be sent, so FIN. A close(2) here could destroy what we sent
 // last: where input is unread, or arrives later, TCP answers with RST, and that makes the peer's
 // kernel forget what its program has not read yet. So what comes is read and thrown away, until the

@@ -158,6 +158,7 @@ class Connection final : private net::Stream, private net::Timer {
   void receive_proxy_header(MutableBytes& bytes);
   void receive_requests(MutableBytes& bytes);
   void receive_response(MutableBytes& bytes);
+  Error read_forwarded_for(const http::Request& request);
   void upgrade(const http::Request& request);
   bool set_subprotocol(std::string_view name);
   void answer(const http::Request& request);
@@ -183,7 +184,6 @@ class Connection final : private net::Stream, private net::Timer {
   void end(Error error);
   void drop();
   void log_error(net::LogLevel level, std::string_view message, Error error) const;
-  void log_peer(net::LogLevel level, std::string_view message) const;
 
   void heard();
   void arm(std::uint64_t after_ms);

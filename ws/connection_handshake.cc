@@ -174,16 +174,25 @@ void Connection::receive_requests(MutableBytes& bytes) {
   }
 }
 
+// Where a trusted proxy tells it so, the connection counts as the client's.
+Error Connection::read_forwarded_for(const http::Request& request) {
+  const Proxies& proxies = endpoint_.options_.proxies;
+  const bool tells = proxies.tell == Proxies::Tell::forwarded_for;
+  if (!tells || !handshake_.server_->through_proxy) return Error::none;
+  const auto client = forwarded_for(request, proxies.trusted);
+  if (client) return comes_from(*client);
+  net::Text<net::Address::text_bytes> who;
+  peer().put_to(who);
+  net::log(LogLevel::warn, "a trusted proxy doesn't tell where its client is",
+           {{"peer", who.view()}});
+  return Error::none;
+}
+
 // RFC 6455 §4.2.1 and §4.2.2: the server's half of the opening handshake.
 void Connection::upgrade(const http::Request& request) {
   const Options& options = endpoint_.options_;
-  if (handshake_.server_->through_proxy && options.proxies.tell == Proxies::Tell::forwarded_for) {
-    const auto client = forwarded_for(request, options.proxies.trusted);
-    if (!client) log_peer(LogLevel::warn, "a trusted proxy doesn't tell where its client is");
-    const Error error = client ? comes_from(*client) : Error::none;
-    if (error != Error::none) return refuse(error);
-  }
-  Error error = http::check_upgrade(request);
+  Error error = read_forwarded_for(request);
+  if (error == Error::none) error = http::check_upgrade(request);
   if (error == Error::none) error = options.hosts.check(request);
   if (error == Error::none) error = options.origin.check(request);
   if (error != Error::none) return refuse(error);

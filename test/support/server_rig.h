@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "net/log.h"
 #include "net/loop.h"
 #include "test/support/fake_clock.h"
 #include "test/support/sockets.h"
@@ -124,6 +125,12 @@ inline void settle(net::Loop& loop, int quiet_ms = 1) {
 inline void echo(ws::Connection& connection, ws::Message message) {
   if (connection.send(message) == ws::SendResult::queued) connection.pause();
 }
+
+// While it lives, nothing is logged: for mistakes that a test makes on purpose.
+struct QuietLog {
+  QuietLog() { net::configure_log(net::LogLevel::off, net::LogFormat::text); }
+  ~QuietLog() { net::configure_log(net::LogLevel::warn, net::LogFormat::text); }
+};
 
 struct ServerRig {
   explicit ServerRig(ws::Options options = {}, std::string_view where = "127.0.0.1:0")

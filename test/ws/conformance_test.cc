@@ -313,15 +313,9 @@ std::uint16_t code_on_the_wire(std::uint16_t code) {
   return may_be_sent(code) ? code : std::uint16_t{1011};
 }
 
-// Each of those mistakes is logged as an error: not here.
-struct QuietLog {
-  QuietLog() { net::configure_log(net::LogLevel::off, net::LogFormat::text); }
-  ~QuietLog() { net::configure_log(net::LogLevel::warn, net::LogFormat::text); }
-};
-
 TEST_CASE(
     "RFC 6455 §7.4: no program gets a code onto the wire that must not be there: a server's") {
-  const QuietLog quiet;
+  const test::QuietLog quiet;
   ServerRig rig;
   for (const std::uint16_t code : codes_of_each_class) {
     CAPTURE(code);
@@ -337,7 +331,7 @@ TEST_CASE(
 
 TEST_CASE(
     "RFC 6455 §7.4: no program gets a code onto the wire that must not be there: a client's") {
-  const QuietLog quiet;
+  const test::QuietLog quiet;
   ServerRig rig;
   test::Recorder told;
   Client client(told, {}, &rig.loop);
