@@ -266,8 +266,10 @@ $(BUILD)/connection_fuzz: private WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--w
 .PHONY: bench bench-idle bench-syscalls
 ## bench: memory of an idle connection, and system calls for a message
 bench: bench-idle bench-syscalls
+## bench-idle: memory of an idle connection alone
 bench-idle: $(BUILD)/sockeye
 	@SOCKEYE=$< python3 test/bench/idle.py
+## bench-syscalls: system calls for a message alone
 bench-syscalls: $(BUILD)/sockeye
 	@test/support/need strace:strace
 	@SOCKEYE=$< python3 test/bench/syscalls.py
