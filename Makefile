@@ -297,7 +297,7 @@ clean:
 ## help: this list
 help:
 	@sed -n 's/^## \([a-z0-9-]*\): /\1\t/p' Makefile | sort | \
-	  while IFS='	' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+	  while IFS='	' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 FORCE:
 .DELETE_ON_ERROR:

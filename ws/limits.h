@@ -43,7 +43,9 @@ struct Limits {
   std::uint32_t head_timeout_ms = 10'000;        // from accept to the end of a request head, in all
   std::uint32_t keep_alive_timeout_ms = 30'000;  // between two plain HTTP requests
   std::uint32_t ping_interval_ms = 30'000;       // silence after which a Ping is sent
-  std::uint32_t idle_timeout_ms = 120'000;       // silence after which the peer counts as gone
+  std::uint32_t idle_timeout_ms = 120'000;       // silence after which the peer counts as gone; so
+                                                 // does one that reads so slowly that the Ping,
+                                                 // behind what the kernel holds, comes too late
   std::uint32_t message_timeout_ms = 120'000;  // from a message's first byte to its last, where it
                                                // is held in memory meanwhile
   std::uint32_t lifetime_ms = 0;               // from the handshake to a Close frame with 1001; up
