@@ -85,7 +85,8 @@ std::string padded(std::string_view begin, std::string_view end, std::size_t siz
 TEST_CASE("Limits: request_line_bytes, with the CRLF: 414 (RFC 9112 §3)") {
   LimitsRig rig;
   for (const auto& [size, status] : {std::pair{99u, 200}, {100u, 200}, {101u, 414}}) {
-    CAPTURE(size);
+    const auto given = size;
+    CAPTURE(given);
     CHECK(rig.status(padded("GET /", " HTTP/1.1\r\n", size) + "Host: a\r\n\r\n") == status);
   }
 }
@@ -93,7 +94,8 @@ TEST_CASE("Limits: request_line_bytes, with the CRLF: 414 (RFC 9112 §3)") {
 TEST_CASE("Limits: head_bytes, from the request line to the empty line: 431 (RFC 6585 §5)") {
   LimitsRig rig;
   for (const auto& [size, status] : {std::pair{299u, 200}, {300u, 200}, {301u, 431}}) {
-    CAPTURE(size);
+    const auto given = size;
+    CAPTURE(given);
     CHECK(rig.status(padded("GET / HTTP/1.1\r\nHost: a\r\nX: ", "\r\n\r\n", size)) == status);
   }
 }
@@ -101,7 +103,8 @@ TEST_CASE("Limits: head_bytes, from the request line to the empty line: 431 (RFC
 TEST_CASE("Limits: head_fields: 431 (RFC 6585 §5)") {
   LimitsRig rig;
   for (const auto& [count, status] : {std::pair{6u, 200}, {7u, 200}, {8u, 431}}) {
-    CAPTURE(count);
+    const auto given = count;
+    CAPTURE(given);
     std::string request = "GET / HTTP/1.1\r\nHost: a\r\n";
     for (unsigned i = 1; i < count; ++i) request += "X: y\r\n";
     CHECK(rig.status(request + "\r\n") == status);
@@ -121,7 +124,8 @@ TEST_CASE("Limits: a flood of fields in a handshake is refused, and pushes none 
 TEST_CASE("Limits: request_body_bytes, of known length and in chunks: 413 (RFC 9110 §15.5.14)") {
   LimitsRig rig;
   for (const auto& [size, status] : {std::pair{49u, 200}, {50u, 200}, {51u, 413}}) {
-    CAPTURE(size);
+    const auto given = size;
+    CAPTURE(given);
     const std::string body(size, 'b');
     CHECK(rig.status("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(size) +
                      "\r\n\r\n" + body) == status);

@@ -68,7 +68,8 @@ TEST_CASE("Threads: any call but post() from another thread ends a program with 
       {"connect", [&] { (void)client.connect("ws://127.0.0.1:9/"); }},
   };
   for (const auto& [name, call] : calls) {
-    CAPTURE(name);
+    const auto call = name;
+    CAPTURE(call);
     CHECK(ends_another_thread(call));
   }
   CHECK(!ends_another_thread([&] { rig.loop.post([] {}); }));
