@@ -68,8 +68,8 @@ TEST_CASE("Threads: any call but post() from another thread ends a program with 
       {"connect", [&] { (void)client.connect("ws://127.0.0.1:9/"); }},
   };
   for (const auto& [name, call] : calls) {
-    const auto call = name;
-    CAPTURE(call);
+    const auto tried = name;
+    CAPTURE(tried);
     CHECK(ends_another_thread(call));
   }
   CHECK(!ends_another_thread([&] { rig.loop.post([] {}); }));
