@@ -69,7 +69,7 @@ std::string server_frame(int opcode, std::string_view payload) {
   const std::size_t size = payload.size();
   const int length_bytes = size < 126 ? 0 : size < 65536 ? 2 : 8;
   bytes += static_cast<char>(length_bytes == 0 ? size : length_bytes == 2 ? 126 : 127);
-  for (int i = length_bytes; i-- > 0;) bytes += static_cast<char>(size >> (8 * i));
+  for (int i = length_bytes; i-- > 0;) bytes += static_cast<char>(std::uint64_t{size} >> (8 * i));
   return bytes.append(payload);
 }
 
