@@ -250,9 +250,7 @@ Address Address::without_ipv6() const {
 }
 
 std::string Address::text() const {
-  Text<text_bytes> text;
-  put_to(text);
-  return std::string(text.view());
+  return std::string(AddressText(*this).view());
 }
 
 void Address::put_to(TextWriter& text) const {

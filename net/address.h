@@ -89,8 +89,7 @@ class Address {
   // written as IPv4, since that is what the peer has. Kind::none is "unknown".
   std::string text() const;
 
-  // The same without taking memory, for those who serve while it runs out. No address needs more
-  // than text_bytes.
+  // Writes the same to the end of `text`. No address needs more than text_bytes.
   void put_to(TextWriter& text) const;
   static constexpr std::size_t text_bytes = sizeof "unix:" + sizeof(sockaddr_un);
 
@@ -113,6 +112,16 @@ class Address {
   } as_;
   socklen_t size_ = 0;
   Kind kind_ = Kind::none;
+};
+
+// An address as text that takes no memory, for those who serve while it runs out.
+class AddressText {
+ public:
+  explicit AddressText(const Address& address) { address.put_to(text_); }
+  std::string_view view() const { return text_.view(); }
+
+ private:
+  Text<Address::text_bytes> text_;
 };
 
 }  // namespace sockeye::net

@@ -12,7 +12,6 @@
 #include <cstring>
 
 #include "net/log.h"
-#include "net/text.h"
 
 namespace sockeye::net {
 
@@ -233,10 +232,8 @@ void Listener::out_of_descriptors() {
 
 void Listener::pause() {
   const char* const reason = std::strerror(errno);
-  Text<Address::text_bytes> listener;
-  address_.put_to(listener);
   log(LogLevel::warn, "accepting pauses",
-      {{"listener", listener.view()}, {"reason", std::string_view(reason)}});
+      {{"listener", AddressText(address_).view()}, {"reason", std::string_view(reason)}});
   loop_.timers().arm(*this, loop_.now_ms() + pause_ms);
 }
 

@@ -9,6 +9,9 @@
 // no event of a batch can meet a dead watcher. A watcher put on the agenda while the agenda runs
 // has its turn in the next one, which then doesn't wait.
 //
+// A loop that comes late to its timers, after its process was stopped or a handler took long, first
+// has the turns that read what came in time, for a second at most.
+//
 // Everything but post() belongs to the thread that calls run() or turn(); debug builds assert it.
 // Next on the reading tour: net/stream.h.
 //

@@ -7,7 +7,6 @@
 #include <cassert>
 
 #include "net/log.h"
-#include "net/text.h"
 #include "ws/endpoint.h"
 
 namespace sockeye::ws {
@@ -190,10 +189,11 @@ void Connection::end(Error error) {
 void Connection::log_error(LogLevel level, std::string_view message, Error error) const {
   if (!net::log_enabled(level)) return;
   const ErrorInfo& row = info(error);
-  net::Text<net::Address::text_bytes> who;
-  peer().put_to(who);
   log(level, message,
-      {{"peer", who.view()}, {"error", row.name}, {"rule", row.section}, {"text", row.text}});
+      {{"peer", net::AddressText(peer()).view()},
+       {"error", row.name},
+       {"rule", row.section},
+       {"text", row.text}});
 }
 
 // RFC 6455 §7.1.1: nothing more will be sent, so FIN. A close(2) here could destroy what we sent
@@ -363,9 +363,8 @@ void Connection::handle(const Event& event, bool last_of_input) {
 void Connection::on_close_frame(const Event& event, bool last_of_input) {
   send_close(event.code, {});
   if (net::log_enabled(LogLevel::debug)) {
-    net::Text<net::Address::text_bytes> who;
-    peer().put_to(who);
-    log(LogLevel::debug, "connection closed", {{"peer", who.view()}, {"code", event.code}});
+    log(LogLevel::debug, "connection closed",
+        {{"peer", net::AddressText(peer()).view()}, {"code", event.code}});
   }
   // §7.1.4, §7.1.5, §7.1.6: cleanly, with the peer's code and reason.
   report_closed(event.code, event.reason, true);

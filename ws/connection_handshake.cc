@@ -181,10 +181,8 @@ Error Connection::read_forwarded_for(const http::Request& request) {
   if (!tells || !handshake_.server_->through_proxy) return Error::none;
   const auto client = forwarded_for(request, proxies.trusted);
   if (client) return comes_from(*client);
-  net::Text<net::Address::text_bytes> who;
-  peer().put_to(who);
   net::log(LogLevel::warn, "a trusted proxy doesn't tell where its client is",
-           {{"peer", who.view()}});
+           {{"peer", net::AddressText(peer()).view()}});
   return Error::none;
 }
 
