@@ -41,6 +41,7 @@ LIBRARY_OBJECTS := $(call objects,$(LIBRARY_SOURCES))
 APP_OBJECTS     := $(call objects,$(APP_SOURCES))
 TEST_OBJECTS    := $(call objects,$(TEST_SOURCES))
 PROBE_OBJECTS   := $(call objects,test/net/runtime_probe.cc test/net/runtime_forbidden.cc)
+BENCH_OBJECTS   := $(call objects,test/bench/raw_echo.cc)
 FUZZ_OBJECTS    := $(FUZZERS:%=$(BUILD)/obj/test/fuzz/%_fuzz.o) \
                    $(call objects,test/fuzz/memory_sockets.cc)
 
@@ -117,7 +118,7 @@ $(BUILD)/flags: FORCE
 	@echo '$(COMPILE) | $(PROGRAM)' | cmp -s - $@ || echo '$(COMPILE) | $(PROGRAM)' > $@
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(APP_OBJECTS) $(TEST_OBJECTS) $(PROBE_OBJECTS) \
-                            $(FUZZ_OBJECTS) $(RUNTIME))
+                            $(FUZZ_OBJECTS) $(BENCH_OBJECTS) $(RUNTIME))
 
 # -------------------------------------------------------------------------------------------- tests
 
@@ -273,6 +274,11 @@ bench-idle: $(BUILD)/sockeye
 bench-syscalls: $(BUILD)/sockeye
 	@test/support/need strace:strace
 	@SOCKEYE=$< python3 test/bench/syscalls.py
+
+# The limit that servers are measured against, made as the program is.
+$(BUILD)/bench/raw_echo: $(BUILD)/obj/test/bench/raw_echo.o $(BUILD)/libsockeye.a $(RUNTIME)
+	@mkdir -p $(@D)
+	$(call say,link)$(PROGRAM) -o $@ $^ $(LIBS)
 
 # -------------------------------------------------------------------------------------- endurance
 
