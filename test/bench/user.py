@@ -1,0 +1,173 @@
+"""What a message costs a server in user space: nanoseconds and allocations, without the kernel.
+
+Real clients connect and upgrade; then build/bench/user_space.so, loaded into the server, answers its
+epoll_wait, recv and send from memory (test/bench/user_space.cc tells how). The raw echo's column is
+what that costs by itself: the call of three functions, and copying what is received.
+
+Beside sockeye and the raw echo, PEERS names other servers: "name=command with PORT; name=...". They
+have to be linked dynamically, have one thread, and wait with epoll. ROUNDS (5) says how often each
+is measured; a round takes each server once for each kind of message.
+
+SPDX-License-Identifier: MIT
+"""
+import json
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from client import connect
+
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+BUILD = os.environ.get("BUILD", "build")
+DEADLINE_S = 120
+
+TEXT, BINARY = 0x81, 0x82
+MIXED = "Grüße, Γειά σου, Привет, こんにちは, 你好, नमस्ते, 😀👍 and plain words too. "
+ASCII = "The quick brown fox jumps over the lazy dog. "
+MIB = 1024 * 1024
+
+
+def text_of(sample, size):
+    """`size` bytes of UTF-8: the sample over and over, and what a character can't fill as dots."""
+    data = (sample * (size // len(sample) + 1)).encode()[:size]
+    data = data.decode(errors="ignore").encode()
+    return data + b"." * (size - len(data))
+
+
+# Name, connections, messages outstanding on each, first byte of a frame, payload.
+LOADS = [
+    ("20 B", 100, 1, BINARY, random.randbytes(20)),
+    ("20 B, 16 outstanding", 100, 16, BINARY, random.randbytes(20)),
+    ("1 KiB", 100, 1, BINARY, random.randbytes(1024)),
+    ("16 KiB", 100, 1, BINARY, random.randbytes(16 * 1024)),
+    ("1 MiB, 10 connections", 10, 1, BINARY, random.randbytes(MIB)),
+    ("64 KiB ASCII text", 100, 1, TEXT, text_of(ASCII, 64 * 1024)),
+    ("64 KiB text of mixed scripts", 100, 1, TEXT, text_of(MIXED, 64 * 1024)),
+]
+
+
+def frame(first, payload):
+    """A client's frame (RFC 6455 §5.2), masked with a random key (§5.3)."""
+    size = len(payload)
+    if size < 126:
+        header = bytes([first, 0x80 | size])
+    elif size < 65536:
+        header = bytes([first, 0x80 | 126]) + size.to_bytes(2, "big")
+    else:
+        header = bytes([first, 0x80 | 127]) + size.to_bytes(8, "big")
+    key = random.randbytes(4)
+    pad = (key * (size // 4 + 1))[:size]
+    masked = int.from_bytes(payload, "big") ^ int.from_bytes(pad, "big")
+    return header + key + masked.to_bytes(size, "big")
+
+
+def servers():
+    """Name and command of each; PORT in it stands for the port."""
+    found = {"raw echo": [f"{BUILD}/bench/raw_echo", "PORT"]}
+    found["sockeye"] = [f"{BUILD}/sockeye", "echo", "--quiet", "--port", "PORT"]
+    for peer in filter(str.strip, os.environ.get("PEERS", "").split(";")):
+        name, equals, command = peer.partition("=")
+        if not equals or "PORT" not in command:
+            sys.exit(f'user.py: PEERS: "{peer.strip()}" is not "name=command with PORT"')
+        found[name.strip()] = command.split()
+    return found
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def connect_when_ready(port, process):
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            return connect(port)
+        except ConnectionRefusedError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def measure(command, count, batch, folder):
+    """Runs the server once; returns what user_space.so reports, or None where it can't measure."""
+    port = free_port()
+    result = os.path.join(folder, "result")
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": os.path.abspath(f"{BUILD}/bench/user_space.so"),
+        "USER_SPACE_CONNECTIONS": str(count),
+        "USER_SPACE_BATCH": batch,
+        "USER_SPACE_RESULT": result,
+    }
+    if os.path.exists(result):
+        os.remove(result)
+    last_core = max(os.sched_getaffinity(0))
+    process = subprocess.Popen(
+        [str(port) if part == "PORT" else part.replace("PORT", str(port)) for part in command],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, {last_core}),
+    )
+    connections = []
+    try:
+        connections.append(connect_when_ready(port, process))
+        connections += [connect(port) for _ in range(count - 1)]
+        process.wait(DEADLINE_S)
+        with open(result) as file:
+            return json.load(file)
+    except (OSError, EOFError, subprocess.TimeoutExpired) as error:
+        print(f"user.py: {command[0]}: {error!r}", file=sys.stderr)
+        return None
+    finally:
+        for connection in connections:
+            connection.close()
+        process.kill()
+        process.wait()
+
+
+def main():
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(ROUNDS):
+            for name, count, outstanding, first, payload in LOADS:
+                batch = os.path.join(folder, "batch")
+                with open(batch, "wb") as file:
+                    for _ in range(outstanding):
+                        file.write(frame(first, payload))
+                for server, command in servers().items():
+                    figures = measure(command, count, batch, folder)
+                    if figures is not None:
+                        results.setdefault((name, server), []).append(figures)
+    show(results)
+
+
+def show(results):
+    names = list(servers())
+    print("user-space ns per message, the median (and the spread) of", ROUNDS, "rounds\n")
+    print(f"{'':30}" + "".join(f"{name:>26}" for name in names))
+    for load, *_ in LOADS:
+        line = f"{load:30}"
+        for name in names:
+            rounds = [figures["ns"] for figures in results.get((load, name), [])]
+            if not rounds:
+                line += f"{'–':>26}"
+                continue
+            spread = f"({min(rounds):,.1f}–{max(rounds):,.1f})"
+            line += f"{statistics.median(rounds):10,.1f} {spread:>15}"
+        print(line)
+    print("\nheap allocations per message; calls of recv, send and epoll_wait per message\n")
+    for load, *_ in LOADS:
+        for name in names:
+            for figures in results.get((load, name), [])[:1]:
+                calls = " ".join(f"{figures[call]:.3f}" for call in ("receives", "sends", "waits"))
+                print(f"{load:30}{name:>20}  {figures['allocations']:.6f}   {calls}")
+
+
+main()

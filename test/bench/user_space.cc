@@ -1,0 +1,435 @@
+// What a server costs in user space. Loaded into it with LD_PRELOAD, this library lets real clients
+// connect and upgrade, and then answers the server's epoll_wait, recv and send from memory. The CPU
+// time that the process takes from then on is its own work on messages and this library's, which is
+// little, and the same for everyone: the raw echo's figure tells how little.
+//
+//   connecting ──▶ verifying ───▶ measuring ──▶ the figures, and the end of the process
+//   all calls go   every echo     windows of
+//   to the kernel  is compared    CPU time
+//
+// It takes the part of clients in a closed loop: each has one batch of messages on its way, and gets
+// the next one into it when all of the last is echoed. It works for servers with one thread that are
+// linked dynamically and wait with epoll, edge-triggered or not.
+//
+// From the environment: USER_SPACE_CONNECTIONS, how many will upgrade; USER_SPACE_BATCH, a file with
+// the frames that each sends at once; USER_SPACE_RESULT, the file that gets the figures, as JSON.
+//
+// SPDX-License-Identifier: MIT
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Of glibc: what malloc and its kin are without those of this file.
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* old, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+}
+
+namespace {
+
+constexpr std::size_t verified_rounds = 5;
+constexpr std::size_t windows = 15;
+constexpr std::uint64_t window_ns = 40'000'000;
+constexpr int waits_per_look = 64;           // between two looks at the clock
+constexpr int waits_in_vain_max = 1'000'000;  // a server that has nothing to do, and owes an echo
+
+enum class Phase { connecting, verifying, measuring };
+
+struct Connection {
+  bool watched = false;
+  bool upgraded = false;
+  epoll_event event{};        // as given to epoll_ctl
+  std::size_t available = 0;  // of its batch: what wasn't received yet
+  std::size_t owed = 0;       // of the echo: what wasn't sent yet
+  std::string echo;           // while verifying: what was sent of it
+};
+
+Phase phase = Phase::connecting;
+Connection connections[65536];  // by descriptor
+std::size_t connections_wanted = 0;
+std::size_t connections_upgraded = 0;
+
+std::string batch;                  // the frames that a client sends at once
+std::vector<std::string> payloads;  // what is in them
+std::size_t echo_bytes = 0;         // how much a server sends for them
+
+std::vector<int> ready;       // whose echo is complete: the next batch is there
+std::vector<int> unfinished;  // watched level-triggered, and left something when last received from
+
+struct Counts {
+  std::uint64_t messages, allocations, waits, receives, sends;
+};
+Counts counts{};
+
+[[noreturn]] void give_up(const std::string& reason) {
+  std::fprintf(stderr, "user_space: %s\n", reason.c_str());
+  ::_exit(3);
+}
+
+const char* setting(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) give_up(std::string(name) + " isn't set");
+  return value;
+}
+
+// ── Frames (RFC 6455 §5.2) ───────────────────────────────────────────────────────────────────
+
+struct Frame {
+  bool fin = false;
+  bool control = false;
+  std::string payload;
+};
+
+// Takes a frame off the front of `bytes`; false when it isn't whole.
+bool take_frame(std::string_view& bytes, Frame& frame) {
+  const auto octet = [&bytes](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  if (bytes.size() < 2) return false;
+  frame.fin = (octet(0) & 0x80) != 0;
+  frame.control = (octet(0) & 0x08) != 0;
+  const bool masked = (octet(1) & 0x80) != 0;
+  std::uint64_t size = octet(1) & 0x7f;
+  const std::size_t extended = size == 126 ? 2 : size == 127 ? 8 : 0;
+  const std::size_t header = 2 + extended + (masked ? 4 : 0);
+  if (bytes.size() < header) return false;
+  if (extended > 0) size = 0;
+  for (std::size_t i = 2; i < 2 + extended; ++i) size = size << 8 | octet(i);
+  if (bytes.size() - header < size) return false;
+  frame.payload = bytes.substr(header, size);
+  const std::string_view key = bytes.substr(2 + extended, masked ? 4 : 0);
+  for (std::size_t i = 0; masked && i < size; ++i) {
+    frame.payload[i] = static_cast<char>(frame.payload[i] ^ key[i % 4]);
+  }
+  bytes.remove_prefix(header + size);
+  return true;
+}
+
+// Appends the messages that are in `bytes`, fragments put together; false when one isn't whole.
+bool take_messages(std::string_view bytes, std::vector<std::string>& messages) {
+  bool within = false;
+  while (!bytes.empty()) {
+    Frame frame;
+    if (!take_frame(bytes, frame)) return false;
+    if (frame.control) continue;
+    if (!within) messages.emplace_back();
+    messages.back() += frame.payload;
+    within = !frame.fin;
+  }
+  return !within;
+}
+
+// ── Phases ───────────────────────────────────────────────────────────────────────────────────
+
+void read_settings() {
+  connections_wanted = std::strtoul(setting("USER_SPACE_CONNECTIONS"), nullptr, 10);
+  std::ifstream file(setting("USER_SPACE_BATCH"), std::ios::binary);
+  batch.assign(std::istreambuf_iterator<char>(file), {});
+  if (!take_messages(batch, payloads) || payloads.empty()) give_up("the batch isn't whole frames");
+}
+
+void begin_verifying() {
+  phase = Phase::verifying;
+  for (int fd = 0; fd < static_cast<int>(std::size(connections)); ++fd) {
+    if (!connections[fd].upgraded) continue;
+    if (!connections[fd].watched) give_up("a connection isn't watched with epoll_ctl");
+    ready.push_back(fd);
+  }
+}
+
+// Whether the connection has echoed its batch: each payload, or (the raw echo) the bytes as such.
+bool echoed(const std::string& echo) {
+  if (echo == batch) return true;
+  if (batch.starts_with(echo)) return false;
+  std::vector<std::string> messages;
+  if (!take_messages(echo, messages) || messages.size() < payloads.size()) return false;
+  if (messages != payloads) give_up("an echo differs from what was sent");
+  return true;
+}
+
+void verify(Connection& connection, int fd) {
+  if (!echoed(connection.echo)) return;
+  if (echo_bytes == 0) echo_bytes = connection.echo.size();
+  if (echo_bytes != connection.echo.size()) give_up("echoes of one batch differ in size");
+  connection.echo.clear();
+  ready.push_back(fd);
+  static std::size_t verified = 0;
+  if (++verified == verified_rounds * connections_wanted) phase = Phase::measuring;
+}
+
+std::uint64_t cpu_ns() {
+  timespec time;
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+[[noreturn]] void report(std::vector<double>& ns_per_message) {
+  std::sort(ns_per_message.begin(), ns_per_message.end());
+  const auto per_message = [](std::uint64_t count) {
+    return static_cast<double>(count) / static_cast<double>(counts.messages);
+  };
+  std::FILE* file = std::fopen(setting("USER_SPACE_RESULT"), "w");
+  if (file == nullptr) give_up("the file for the result can't be written");
+  std::fprintf(file,
+               "{\"ns\": %.3f, \"ns_lowest\": %.3f, \"ns_highest\": %.3f, \"messages\": %llu, "
+               "\"allocations\": %.6f, \"waits\": %.4f, \"receives\": %.4f, \"sends\": %.4f}\n",
+               ns_per_message[ns_per_message.size() / 2], ns_per_message.front(),
+               ns_per_message.back(), static_cast<unsigned long long>(counts.messages),
+               per_message(counts.allocations), per_message(counts.waits),
+               per_message(counts.receives), per_message(counts.sends));
+  std::fclose(file);
+  ::_exit(0);
+}
+
+// Looks at the clock now and then, and notes at the end of each window what a message cost in it.
+// The first one, in which caches and allocators warm up, isn't counted.
+void look_at_clock() {
+  static int waits_until_look = 0;
+  static std::vector<double> ns_per_message;
+  static std::uint64_t window_began_ns = cpu_ns();
+  static std::uint64_t messages_before = 0;
+  static bool warm = false;
+  if (waits_until_look-- > 0) return;
+  waits_until_look = waits_per_look;
+  const std::uint64_t passed_ns = cpu_ns() - window_began_ns;
+  if (passed_ns < window_ns || counts.messages == messages_before) return;
+  if (warm) {
+    ns_per_message.push_back(static_cast<double>(passed_ns) /
+                             static_cast<double>(counts.messages - messages_before));
+    if (ns_per_message.size() == windows) report(ns_per_message);
+  } else {
+    ns_per_message.reserve(windows);
+    counts = {};
+    warm = true;
+  }
+  messages_before = counts.messages;
+  window_began_ns = cpu_ns();
+}
+
+// ── Calls answered from memory ───────────────────────────────────────────────────────────────
+
+bool from_memory(int fd) {
+  return phase != Phase::connecting && fd >= 0 && connections[fd].upgraded;
+}
+
+void add_event(Connection& connection, epoll_event* events, int& count) {
+  events[count].events = EPOLLIN;
+  events[count].data = connection.event.data;
+  ++count;
+}
+
+void add_event(const Connection& connection, epoll_event* events, int& count) {
+  events[count].events = EPOLLIN;
+  events[count].data = connection.event.data;
+  ++count;
+}
+
+int wait(epoll_event* events, int room) {
+  static int waits_in_vain = 0;
+  ++counts.waits;
+  if (phase == Phase::measuring) look_at_clock();
+  int count = 0;
+  for (; !unfinished.empty() && count < room; unfinished.pop_back()) {
+    const Connection& connection = connections[unfinished.back()];
+    if (connection.available > 0) add_event(connection, events, count);
+  }
+  for (; !ready.empty() && count < room; ready.pop_back()) {
+    Connection& connection = connections[ready.back()];
+    connection.available = batch.size();
+    connection.owed = echo_bytes;
+    add_event(connection, events, count);
+  }
+  if (count > 0) {
+    waits_in_vain = 0;
+  } else if (++waits_in_vain == waits_in_vain_max) {
+    give_up("the server doesn't echo what it received");
+  }
+  return count;
+}
+
+// What epoll_wait does: passes on, or answers. The connections begin when all are upgraded.
+int wait_or_pass(int epoll, epoll_event* events, int room, int timeout, const sigset_t* signals) {
+  if (phase == Phase::connecting && connections_upgraded > 0 &&
+      connections_upgraded == connections_wanted) {
+    begin_verifying();
+  }
+  if (phase != Phase::connecting) return wait(events, room);
+  return static_cast<int>(::syscall(SYS_epoll_pwait, epoll, events, room, timeout, signals, 8));
+}
+
+ssize_t received(int fd, const iovec* pieces, std::size_t count) {
+  Connection& connection = connections[fd];
+  ++counts.receives;
+  if (connection.available == 0) {
+    errno = EAGAIN;
+    return -1;
+  }
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < count && connection.available > 0; ++i) {
+    const std::size_t size = std::min(pieces[i].iov_len, connection.available);
+    std::memcpy(pieces[i].iov_base, batch.data() + batch.size() - connection.available, size);
+    connection.available -= size;
+    total += size;
+  }
+  const bool edge_triggered = (connection.event.events & EPOLLET) != 0;
+  if (!edge_triggered && connection.available > 0) unfinished.push_back(fd);
+  return static_cast<ssize_t>(total);
+}
+
+ssize_t sent(int fd, const iovec* pieces, std::size_t count) {
+  Connection& connection = connections[fd];
+  ++counts.sends;
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < count; ++i) total += pieces[i].iov_len;
+  if (phase == Phase::verifying) {
+    for (std::size_t i = 0; i < count; ++i) {
+      connection.echo.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
+    }
+    connection.owed -= std::min(connection.owed, total);
+    verify(connection, fd);
+    return static_cast<ssize_t>(total);
+  }
+  if (total > connection.owed) give_up("more was sent than an echo");
+  connection.owed -= total;
+  if (connection.owed == 0) {
+    counts.messages += payloads.size();
+    ready.push_back(fd);
+  }
+  return static_cast<ssize_t>(total);
+}
+
+// While connecting: a response with status 101 tells that this is one of the connections.
+void look_at_response(int fd, const void* bytes, std::size_t size) {
+  constexpr std::string_view switching = "HTTP/1.1 101";
+  if (phase != Phase::connecting || fd < 0 || connections[fd].upgraded) return;
+  if (!std::string_view(static_cast<const char*>(bytes), size).starts_with(switching)) return;
+  if (connections_upgraded++ == 0) read_settings();
+  connections[fd].upgraded = true;
+}
+
+}  // namespace
+
+// ── What takes the place of libc's functions ─────────────────────────────────────────────────
+
+extern "C" {
+
+int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) {
+  if (operation != EPOLL_CTL_DEL && fd >= 0 && event != nullptr) {
+    connections[fd].watched = true;
+    connections[fd].event = *event;
+  }
+  if (from_memory(fd)) return 0;
+  return static_cast<int>(::syscall(SYS_epoll_ctl, epoll, operation, fd, event));
+}
+
+int epoll_wait(int epoll, epoll_event* events, int room, int timeout) {
+  return wait_or_pass(epoll, events, room, timeout, nullptr);
+}
+
+int epoll_pwait(int epoll, epoll_event* events, int room, int timeout, const sigset_t* signals) {
+  return wait_or_pass(epoll, events, room, timeout, signals);
+}
+
+int epoll_pwait2(int epoll, epoll_event* events, int room, const timespec* timeout,
+                 const sigset_t* signals) {
+  const auto milliseconds = [timeout] {
+    return static_cast<int>(timeout->tv_sec * 1000 + (timeout->tv_nsec + 999'999) / 1'000'000);
+  };
+  return wait_or_pass(epoll, events, room, timeout == nullptr ? -1 : milliseconds(), signals);
+}
+
+ssize_t recv(int fd, void* buffer, std::size_t size, int flags) {
+  const iovec piece{buffer, size};
+  if (from_memory(fd)) return received(fd, &piece, 1);
+  return ::syscall(SYS_recvfrom, fd, buffer, size, flags, nullptr, nullptr);
+}
+
+ssize_t read(int fd, void* buffer, std::size_t size) {
+  const iovec piece{buffer, size};
+  if (from_memory(fd)) return received(fd, &piece, 1);
+  return ::syscall(SYS_read, fd, buffer, size);
+}
+
+ssize_t readv(int fd, const iovec* pieces, int count) {
+  if (from_memory(fd)) return received(fd, pieces, static_cast<std::size_t>(count));
+  return ::syscall(SYS_readv, fd, pieces, count);
+}
+
+ssize_t recvmsg(int fd, msghdr* message, int flags) {
+  if (!from_memory(fd)) return ::syscall(SYS_recvmsg, fd, message, flags);
+  message->msg_flags = 0;
+  message->msg_controllen = 0;
+  return received(fd, message->msg_iov, message->msg_iovlen);
+}
+
+ssize_t send(int fd, const void* bytes, std::size_t size, int flags) {
+  const iovec piece{const_cast<void*>(bytes), size};
+  if (from_memory(fd)) return sent(fd, &piece, 1);
+  look_at_response(fd, bytes, size);
+  return ::syscall(SYS_sendto, fd, bytes, size, flags, nullptr, 0);
+}
+
+ssize_t write(int fd, const void* bytes, std::size_t size) {
+  const iovec piece{const_cast<void*>(bytes), size};
+  if (from_memory(fd)) return sent(fd, &piece, 1);
+  look_at_response(fd, bytes, size);
+  return ::syscall(SYS_write, fd, bytes, size);
+}
+
+ssize_t writev(int fd, const iovec* pieces, int count) {
+  if (from_memory(fd)) return sent(fd, pieces, static_cast<std::size_t>(count));
+  if (count > 0) look_at_response(fd, pieces[0].iov_base, pieces[0].iov_len);
+  return ::syscall(SYS_writev, fd, pieces, count);
+}
+
+ssize_t sendmsg(int fd, const msghdr* message, int flags) {
+  if (from_memory(fd)) return sent(fd, message->msg_iov, message->msg_iovlen);
+  if (message->msg_iovlen > 0) {
+    look_at_response(fd, message->msg_iov[0].iov_base, message->msg_iov[0].iov_len);
+  }
+  return ::syscall(SYS_sendmsg, fd, message, flags);
+}
+
+void* malloc(std::size_t size) {
+  ++counts.allocations;
+  return __libc_malloc(size);
+}
+
+void* calloc(std::size_t count, std::size_t size) {
+  ++counts.allocations;
+  return __libc_calloc(count, size);
+}
+
+void* realloc(void* old, std::size_t size) {
+  ++counts.allocations;
+  return __libc_realloc(old, size);
+}
+
+void* aligned_alloc(std::size_t alignment, std::size_t size) {
+  ++counts.allocations;
+  return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void** result, std::size_t alignment, std::size_t size) {
+  ++counts.allocations;
+  *result = __libc_memalign(alignment, size);
+  return *result == nullptr ? ENOMEM : 0;
+}
+
+}  // extern "C"
