@@ -170,8 +170,4 @@ void Loop::run_posted() {
   for (auto& task : tasks) task();
 }
 
-void Loop::assert_in_thread() const {
-  assert(!thread_known_ || pthread_equal(thread_, pthread_self()) != 0);
-}
-
 }  // namespace sockeye::net

@@ -21,6 +21,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <cassert>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -124,7 +125,9 @@ class Loop {
   };
   Cork& cork() { return cork_; }
 
-  void assert_in_thread() const;
+  void assert_in_thread() const {
+    assert(!thread_known_ || pthread_equal(thread_, pthread_self()) != 0);
+  }
 
   // Size of the receive buffer and of the cork. Large enough that a message of 64 KiB mostly
   // comes whole, small enough to stay in a core's second-level cache.

@@ -14,10 +14,6 @@ namespace sockeye::net {
 
 namespace {
 
-// From this size on, a payload is sent from where it lies: copying 16 KiB costs about as much as
-// the kernel's handling of one more iovec entry, and above it ever more.
-constexpr std::size_t copy_limit_bytes = 16 * 1024;
-
 // Chunks of the queue grow from the first to the second size, so that a small backlog is cheap and
 // a large one takes few chunks.
 constexpr std::size_t smallest_chunk_bytes = 1024;
@@ -86,9 +82,9 @@ void Stream::cork() {
 
 void Stream::uncork() {
   Loop::Cork& cork = loop_.cork();
-  if (cork.size > 0 && !send_or_queue({}, {})) break_off();
+  if (cork.size > 0 && !send_cork()) break_off();
   cork.owner = nullptr;
-  if (!closed_ && output_ == nullptr) output_empty();
+  if (finish_ != Finish::no && !closed_ && output_ == nullptr) output_empty();
 }
 
 // ── Reading ──────────────────────────────────────────────────────────────────────────────────
@@ -107,29 +103,42 @@ void Stream::read() {
 
 void Stream::receive_once() {
   const MutableBytes direct = direct_space();
+  if (!direct.empty()) return receive_direct(direct);
   const MutableBytes shared = loop_.receive_buffer();
-  const std::size_t asked = direct.size() + shared.size();
   ssize_t received;
   do {
-    if (direct.empty()) {
-      received = ::recv(fd_.get(), shared.data(), shared.size(), 0);
-    } else {
-      const iovec pieces[] = {{direct.data(), direct.size()}, {shared.data(), shared.size()}};
-      received = ::readv(fd_.get(), pieces, 2);
-    }
+    received = ::recv(fd_.get(), shared.data(), shared.size(), 0);
   } while (received < 0 && errno == EINTR);
+  if (received <= 0) return received_nothing(received);
+  const auto size = static_cast<std::size_t>(received);
+  readable_ = size == shared.size() || hung_up_;
+  on_receive(shared.first(size));
+}
 
-  if (received > 0) {
-    const auto size = static_cast<std::size_t>(received);
-    readable_ = size == asked || hung_up_;
-    const std::size_t direct_size = std::min(size, direct.size());
-    if (direct_size > 0) on_direct(direct_size);
-    if (size > direct_size && !closed_) on_receive(shared.first(size - direct_size));
-    return;
-  }
+// The rest of a large payload to where it belongs, and only what follows it into the shared buffer.
+// What doesn't fit into that buffer in any case is left for later: so what arrives is dealt with
+// while it is in the processor's cache.
+void Stream::receive_direct(MutableBytes direct) {
+  const MutableBytes shared = loop_.receive_buffer();
+  const MutableBytes first = direct.first(std::min(direct.size(), shared.size()));
+  const MutableBytes second = shared.first(shared.size() - first.size());
+  const iovec pieces[] = {{first.data(), first.size()}, {second.data(), second.size()}};
+  ssize_t received;
+  do {
+    received = ::readv(fd_.get(), pieces, second.empty() ? 1 : 2);
+  } while (received < 0 && errno == EINTR);
+  if (received <= 0) return received_nothing(received);
+  const auto size = static_cast<std::size_t>(received);
+  readable_ = size == shared.size() || hung_up_;
+  on_direct(std::min(size, first.size()));
+  if (size > first.size() && !closed_) on_receive(second.first(size - first.size()));
+}
+
+// A receive brought no bytes: there are none for now, or the peer or the connection has ended.
+void Stream::received_nothing(ssize_t result) {
   readable_ = false;
   // A send that failed has taken the socket's error with it, and left what looks like a FIN.
-  if (received == 0) return report_end(broken_ ? EPIPE : 0);
+  if (result == 0) return report_end(broken_ ? EPIPE : 0);
   if (errno != EAGAIN) report_end(errno);
 }
 
@@ -151,11 +160,6 @@ void Stream::resume_reading() {
 }
 
 // ── Writing ──────────────────────────────────────────────────────────────────────────────────
-
-std::size_t Stream::buffered_bytes() const {
-  const std::size_t queued = output_ != nullptr ? output_->bytes : 0;
-  return corked() ? queued + loop_.cork().size : queued;
-}
 
 bool Stream::write(Bytes head, Bytes body) {
   if (closed_ || broken_) return true;  // there is nobody to send it to
@@ -195,7 +199,7 @@ bool Stream::write_newest(Bytes bytes) {
 std::uint8_t* Stream::append(std::size_t size) {
   if (output_ == nullptr && corked()) {
     Loop::Cork& cork = loop_.cork();
-    if (size > Loop::buffer_bytes - cork.size && !send_or_queue({}, {})) return nullptr;
+    if (size > Loop::buffer_bytes - cork.size && !send_cork()) return nullptr;
     if (output_ == nullptr && size <= Loop::buffer_bytes) {
       cork.size += size;
       return cork.data + cork.size - size;
@@ -213,15 +217,28 @@ std::uint8_t* Stream::append(std::size_t size) {
   return chunk->bytes() + chunk->end - size;
 }
 
-// Sends the cork, `head` and `body` in one call, and queues what the kernel doesn't take. Only on
-// a corked stream without a queue.
-bool Stream::send_or_queue(Bytes head, Bytes body) {
+// Sends the cork, and queues what the kernel doesn't take. As send_or_queue(), only on a corked
+// stream without a queue; false where there is no memory.
+bool Stream::send_cork() {
   Loop::Cork& cork = loop_.cork();
-  const Bytes corked_bytes{cork.data, cork.size};
+  const Bytes bytes{cork.data, cork.size};
   cork.size = 0;
   if (closed_ || broken_) return true;
-  std::size_t sent = send_now(corked_bytes, head, body);
-  for (const Bytes piece : {corked_bytes, head, body}) {
+  const std::size_t sent = send_now(bytes);
+  if (sent == bytes.size()) return true;
+  if (!queue(bytes.subspan(sent))) return false;
+  output_->blocked = output_->awaiting_edge = true;
+  return true;
+}
+
+// Sends the cork, `head` and `body` in one call, and queues what the kernel doesn't take.
+bool Stream::send_or_queue(Bytes head, Bytes body) {
+  Loop::Cork& cork = loop_.cork();
+  const Bytes pieces[] = {{cork.data, cork.size}, head, body};
+  cork.size = 0;
+  if (closed_ || broken_) return true;
+  std::size_t sent = send_now(pieces);
+  for (const Bytes piece : pieces) {
     const std::size_t out = std::min(sent, piece.size());
     sent -= out;
     if (!queue(piece.subspan(out))) return false;
@@ -232,28 +249,34 @@ bool Stream::send_or_queue(Bytes head, Bytes body) {
 
 // Hands bytes to the kernel and returns how many it took. A connection that turns out to be broken
 // takes everything: there is nothing left to keep them for.
-std::size_t Stream::send_now(Bytes first, Bytes second, Bytes third) {
-  iovec pieces[3];
-  std::size_t count = 0;
-  std::size_t total = 0;
-  for (const Bytes piece : {first, second, third}) {
-    if (piece.empty()) continue;
-    pieces[count++] = {const_cast<std::uint8_t*>(piece.data()), piece.size()};
-    total += piece.size();
-  }
-  if (count == 0) return 0;
-
-  // MSG_NOSIGNAL: a peer that closed early must not end the process by SIGPIPE.
+// MSG_NOSIGNAL: a peer that closed early must not end the process by SIGPIPE.
+std::size_t Stream::send_now(Bytes bytes) {
   ssize_t sent;
   do {
-    if (count == 1) {
-      sent = ::send(fd_.get(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
-    } else {
-      msghdr message{};
-      message.msg_iov = pieces;
-      message.msg_iovlen = count;
-      sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
-    }
+    sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent >= 0) return static_cast<std::size_t>(sent);
+  if (errno == EAGAIN) return 0;
+  break_off();
+  return bytes.size();
+}
+
+// The same for several pieces, in one call.
+std::size_t Stream::send_now(std::span<const Bytes, 3> pieces) {
+  iovec vector[3];
+  std::size_t count = 0;
+  std::size_t total = 0;
+  for (const Bytes piece : pieces) {
+    if (piece.empty()) continue;
+    vector[count++] = {const_cast<std::uint8_t*>(piece.data()), piece.size()};
+    total += piece.size();
+  }
+  msghdr message{};
+  message.msg_iov = vector;
+  message.msg_iovlen = count;
+  ssize_t sent;
+  do {
+    sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) return static_cast<std::size_t>(sent);
   if (errno == EAGAIN) return 0;

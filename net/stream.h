@@ -24,8 +24,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "net/bytes.h"
 #include "net/fd.h"
@@ -36,7 +39,10 @@ namespace sockeye::net {
 class Stream : public Watcher {
  public:
   // Bytes written and not yet taken by the kernel.
-  std::size_t buffered_bytes() const;
+  std::size_t buffered_bytes() const {
+    const std::size_t queued = output_ != nullptr ? output_->bytes : 0;
+    return corked() ? queued + loop_.cork().size : queued;
+  }
 
   // Whether the kernel has refused bytes, and some still wait.
   bool blocked() const { return output_ != nullptr && output_->blocked; }
@@ -58,6 +64,15 @@ class Stream : public Watcher {
   // kernel doesn't take is kept. False when there is no memory to keep it: part of it may be gone
   // out by then, so all that is left is to close().
   [[nodiscard]] bool write(Bytes head, Bytes body = {});
+
+  // The quick way to write a little: where write() would copy `size` bytes into the cork, this is
+  // where to put them, and otherwise null. What was put there is then written with commit().
+  std::uint8_t* cork_room(std::size_t size) const {
+    const Loop::Cork& cork = loop_.cork();
+    const bool fits = size < copy_limit_bytes && size <= Loop::buffer_bytes - cork.size;
+    return fits && corked() && output_ == nullptr ? cork.data + cork.size : nullptr;
+  }
+  void commit(std::size_t size) { loop_.cork().size += size; }
 
   // As write(), but on a blocked stream it overwrites what the last write_newest() left in the
   // queue, if none of it has been sent: of such writes at most one waits, the newest.
@@ -114,6 +129,10 @@ class Stream : public Watcher {
   virtual void on_released() = 0;
 
  private:
+  // From this size on, a payload is sent from where it lies: copying 16 KiB costs about as much as
+  // the kernel's handling of one more iovec entry, and above it ever more.
+  static constexpr std::size_t copy_limit_bytes = 16 * 1024;
+
   struct Chunk;
   enum class Finish : std::uint8_t { no, shutdown, close };
 
@@ -138,9 +157,13 @@ class Stream : public Watcher {
 
   void read();
   void receive_once();
+  void receive_direct(MutableBytes direct);
+  void received_nothing(ssize_t result);
   void report_end(int error);
 
-  std::size_t send_now(Bytes first, Bytes second, Bytes third);
+  std::size_t send_now(Bytes bytes);
+  std::size_t send_now(std::span<const Bytes, 3> pieces);
+  [[nodiscard]] bool send_cork();
   [[nodiscard]] bool send_or_queue(Bytes head, Bytes body);
   [[nodiscard]] bool queue(Bytes bytes);
   Chunk* add_chunk(std::size_t capacity);

@@ -81,27 +81,27 @@ SendResult Connection::send(Opcode opcode, Bytes payload) {
   const std::size_t held = buffered_bytes();
   if (held >= limit || payload.size() > limit - held) return SendResult::dropped;
 
-  // §6.1: the message goes out as one frame.
+  // §6.1: the message goes out as one frame. Mostly it joins what this turn has written already.
   const std::uint32_t key = masking_key();
-  const Protocol::FrameStart start = protocol_.begin_message(opcode, payload.size(), key);
-  bool kept = true;
-  if (endpoint_.settings_.role == Role::server) {
-    kept = write(start, payload);
-  } else {
-    // §10.3: a client's payload is masked on its way into the output. The program's bytes stay as
-    // they are, and what it does with them later changes nothing.
-    std::uint8_t* to = append(start.size + payload.size());
-    kept = to != nullptr;
-    if (kept) {
-      to = copy_bytes(to, start);
-      endpoint_.settings_.kernels.mask(to, payload.data(), payload.size(), key);
-    }
+  const std::size_t size = frame::max_header_size + payload.size();
+  if (std::uint8_t* to = cork_room(size)) {
+    commit(protocol_.put_message(opcode, payload, key, to));
+    return SendResult::sent;
   }
-  if (!kept) {
+  if (!write_message(opcode, payload, key)) {
     end(Error::out_of_memory);
     return SendResult::closing;
   }
   return blocked() ? SendResult::queued : SendResult::sent;
+}
+
+// The same for a message that is large, or has to wait. False when there is no memory for it.
+bool Connection::write_message(Opcode opcode, Bytes payload, std::uint32_t key) {
+  const Protocol::FrameStart start = protocol_.begin_message(opcode, payload.size(), key);
+  if (endpoint_.settings_.role == Role::server) return write(start, payload);
+  std::uint8_t* to = append(start.size + payload.size());
+  if (to != nullptr) protocol_.put_message(opcode, payload, key, to);
+  return to != nullptr;
 }
 
 SendResult Connection::ping(Bytes payload) {
@@ -311,9 +311,20 @@ void Connection::resume() {
   loop().schedule(*this);
 }
 
+inline void Connection::deliver(Opcode opcode, MutableBytes payload) {
+  holds_message_ = false;
+  endpoint_.handler_.on_message(*this, Message(opcode, payload));
+}
+
 // RFC 6455 §6.2.
 void Connection::receive_frames(MutableBytes& bytes) {
   while (!bytes.empty() && !paused_ && state_ != State::lingering && !closed()) {
+    Opcode opcode;
+    MutableBytes payload;
+    if (protocol_.take_message(bytes, opcode, payload)) {
+      deliver(opcode, payload);
+      continue;
+    }
     const Event event = protocol_.read(bytes);
     handle(event, bytes.empty());
     protocol_.release();
@@ -339,8 +350,7 @@ void Connection::handle(const Event& event, bool last_of_input) {
     case Event::Kind::none:
       return;
     case Event::Kind::message:
-      holds_message_ = false;
-      return handler().on_message(*this, Message(event.opcode, event.payload));
+      return deliver(event.opcode, event.payload);
     case Event::Kind::chunk:
       return handler().on_chunk(*this, {event.opcode, event.payload, event.first, event.last});
     case Event::Kind::ping:

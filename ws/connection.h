@@ -174,7 +174,9 @@ class Connection final : private net::Stream, private net::Timer {
   void open();
   void receive_frames(MutableBytes& bytes);
   void handle(const Event& event, bool last_of_input);
+  void deliver(Opcode opcode, MutableBytes payload);
   void on_close_frame(const Event& event, bool last_of_input);
+  bool write_message(Opcode opcode, Bytes payload, std::uint32_t key);
   bool send_control(Opcode opcode, Bytes payload);
   void send_close(std::uint16_t code, std::string_view reason);
   void fail(Error error);

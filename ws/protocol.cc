@@ -16,6 +16,20 @@ namespace {
 // A payload of which this much is missing is worth receiving straight into its own buffer.
 constexpr std::uint64_t direct_limit_bytes = 16 * 1024;
 
+// Takes a header off the front of `input`. False when it isn't whole yet, and nothing taken, or
+// when it breaks a rule, which `error` then names.
+bool take_header(MutableBytes& input, Role receiver, Header& header, Error& error) {
+  if (input.size() < 2) return false;
+  error = frame::check_start(input[0], input[1], receiver, 0);
+  if (error != Error::none) return false;
+  const std::size_t size = frame::header_size(input[1]);
+  if (input.size() < size) return false;
+  header = frame::decode(input.data());
+  error = frame::check_length(header, size);
+  input = input.subspan(size);
+  return error == Error::none;
+}
+
 }  // namespace
 
 // A frame that the input cut off, and the message it belongs to. (A control frame may stand
@@ -34,31 +48,50 @@ struct Protocol::Unfinished {
 
 Event Protocol::read(MutableBytes& input) {
   release();
+  Event event{.kind = Event::Kind::message};
+  return take_message(input, event.opcode, event.payload) ? event : read_on(input);
+}
+
+// §8.1: false where the text isn't UTF-8. It then has its mask again, and is as it came: masking
+// twice gives the original (§5.3).
+bool Protocol::unmask_text(MutableBytes payload, std::uint32_t key) const {
+  frame::Utf8Validator validator;
+  if (frame::unmask(payload, key, true, validator, settings_.kernels) && validator.complete()) {
+    return true;
+  }
+  settings_.kernels.mask(payload.data(), payload.data(), payload.size(), key);
+  return false;
+}
+
+// Any input, in any state.
+Event Protocol::read_on(MutableBytes& input) {
   while (!failed_ && !close_received_) {
     if (!in_frame_) {
       Header header;
       Error error = Error::none;
-      if (!read_header(input, header, error)) return error == Error::none ? Event{} : fail(error);
-
-      // The way of most messages: one frame, all of it here. (§5.4: others come in several, and
-      // control frames may stand between them.)
-      const bool whole = header.payload_size <= input.size();
-      const bool alone = header.fin && !in_message() && !settings_.in_chunks;
-      if (whole && (alone || frame::is_control(header.opcode))) {
-        const auto size = static_cast<std::size_t>(header.payload_size);
-        const MutableBytes payload = input.first(size);
-        input = input.subspan(size);
-        return read_whole(header, payload);
-      }
-
-      if (!begin_unfinished()) return fail(Error::out_of_memory);
-      if (!frame::is_control(header.opcode)) {
-        error = unfinished_->assembler.begin_frame(header);
+      const bool here = header_kept_ == 0 ? take_header(input, settings_.role, header, error)
+                                          : take_kept_header(input, header, error);
+      if (!here) {
         if (error != Error::none) return fail(error);
+        keep_header(input);
+        return {};
       }
-      unfinished_->frame = header;
-      unfinished_->control_size = 0;
-      in_frame_ = true;
+
+      // §5.4: control frames may stand between those of a message, and are never fragmented
+      // themselves.
+      const bool control = frame::is_control(header.opcode);
+      const bool alone = control || (header.fin && !in_message() && !settings_.in_chunks);
+      if (alone && header.payload_size <= input.size()) {
+        const MutableBytes payload = input.first(static_cast<std::size_t>(header.payload_size));
+        input = input.subspan(payload.size());
+        if (control) return read_control(header, payload);
+        // §5.4
+        if (header.opcode == Opcode::continuation) return fail(Error::continuation_without_message);
+        return whole_message(header, payload);
+      }
+
+      error = begin_unfinished(header);
+      if (error != Error::none) return fail(error);
     }
     const Event event = read_payload(input);
     if (event.kind != Event::Kind::none || in_frame_) return event;
@@ -67,55 +100,53 @@ Event Protocol::read(MutableBytes& input) {
   return {};
 }
 
-// Reads a header off `input`, together with what was kept of it before. False when it isn't whole
-// yet, or when it breaks a rule, which `error` then names.
-bool Protocol::read_header(MutableBytes& input, Header& header, Error& error) {
-  std::uint8_t joined[frame::max_header_size];
-  const std::uint8_t* bytes = input.data();
-  std::size_t available = input.size();
-  if (header_kept_ > 0) {
-    const std::size_t room = sizeof joined - header_kept_;
-    copy_bytes(joined, Bytes(header_).first(header_kept_));
-    copy_bytes(joined + header_kept_, input.first(std::min(room, available)));
-    bytes = joined;
-    available = header_kept_ + std::min(room, available);
-  }
-
-  if (available >= 2) {
-    error = frame::check_start(bytes[0], bytes[1], settings_.role, 0);
-    if (error != Error::none) return false;
-    const std::size_t size = frame::header_size(bytes[1]);
-    if (available >= size) {
-      header = frame::decode(bytes);
-      input = input.subspan(size - header_kept_);
-      header_kept_ = 0;
-      error = frame::check_length(header, size);
-      return error == Error::none;
-    }
-  }
-  copy_bytes(header_.data() + header_kept_, input);
-  header_kept_ = static_cast<std::uint8_t>(header_kept_ + input.size());
-  input = {};
-  return false;
-}
-
-Event Protocol::read_whole(const Header& header, MutableBytes payload) {
-  // §5.4, and §10.4 for the size: what Assembler::begin_frame checks for those that go that way.
-  if (header.opcode == Opcode::continuation) return fail(Error::continuation_without_message);
-  const bool is_message = !frame::is_control(header.opcode);
-  if (is_message && payload.size() > settings_.limits.message_bytes) {
-    return fail(Error::message_too_big);
-  }
-
+// A message that came as one frame: unmasked and checked where it lies.
+Event Protocol::whole_message(const Header& header, MutableBytes payload) {
+  // §10.4, for those that need no Assembler.
+  if (payload.size() > settings_.limits.message_bytes) return fail(Error::message_too_big);
   // §8.1: text is UTF-8; §5.6: binary data is anything.
-  frame::Utf8Validator validator;
   const bool text = header.opcode == Opcode::text;
-  if (!frame::unmask(payload, header, 0, text, validator, settings_.kernels) ||
+  frame::Utf8Validator validator;
+  if (!frame::unmask(payload, header.masking_key, text, validator, settings_.kernels) ||
       !validator.complete()) {
     return fail(Error::text_not_utf8);
   }
-  if (!is_message) return control_event(header.opcode, payload);
   return {.kind = Event::Kind::message, .opcode = header.opcode, .payload = payload};
+}
+
+// The same for a header of which the input before had a part.
+bool Protocol::take_kept_header(MutableBytes& input, Header& header, Error& error) {
+  std::uint8_t joined[frame::max_header_size];
+  const std::size_t room = sizeof joined - header_kept_;
+  const Bytes more = input.first(std::min(room, input.size()));
+  copy_bytes(copy_bytes(joined, Bytes(header_).first(header_kept_)), more);
+  MutableBytes bytes(joined, header_kept_ + more.size());
+  const std::size_t size = bytes.size();
+  if (!take_header(bytes, settings_.role, header, error)) return false;
+  input = input.subspan(size - bytes.size() - header_kept_);
+  header_kept_ = 0;
+  return true;
+}
+
+// What there is of a header, all of `input`, is kept for when there is more.
+void Protocol::keep_header(MutableBytes& input) {
+  copy_bytes(header_.data() + header_kept_, input);
+  header_kept_ = static_cast<std::uint8_t>(header_kept_ + input.size());
+  input = {};
+}
+
+// §5.5. A control frame is never fragmented.
+Event Protocol::read_control(const Header& header, MutableBytes payload) {
+  if (header.masked) {
+    settings_.kernels.mask(payload.data(), payload.data(), payload.size(), header.masking_key);
+  }
+  if (header.opcode == Opcode::ping) return {.kind = Event::Kind::ping, .payload = payload};
+  if (header.opcode == Opcode::pong) return {.kind = Event::Kind::pong, .payload = payload};
+  const frame::Close close = frame::decode_close(payload, settings_.kernels.utf8);
+  if (close.error != Error::none) return fail(close.error);
+  close_received_ = true;
+  return {
+      .kind = Event::Kind::close, .code = close.code, .payload = payload, .reason = close.reason};
 }
 
 // Goes on with the payload of a frame whose header was read before.
@@ -132,8 +163,8 @@ Event Protocol::read_payload(MutableBytes& input) {
     in_frame_ = false;
     // The next call of release() or read() gives the memory back, if no message needs it.
     message_delivered_ = !unfinished.assembler.in_message();
-    return read_whole(unfinished.frame,
-                      MutableBytes(unfinished.control).first(unfinished.control_size));
+    return read_control(unfinished.frame,
+                        MutableBytes(unfinished.control).first(unfinished.control_size));
   }
 
   frame::Assembler& assembler = unfinished.assembler;
@@ -169,8 +200,8 @@ Event Protocol::message_end() {
       .kind = Event::Kind::message, .opcode = assembler.opcode(), .payload = assembler.message()};
 }
 
-MutableBytes Protocol::direct_space() {
-  if (!in_frame_ || settings_.in_chunks || frame::is_control(unfinished_->frame.opcode)) return {};
+MutableBytes Protocol::payload_space() {
+  if (settings_.in_chunks || frame::is_control(unfinished_->frame.opcode)) return {};
   if (unfinished_->assembler.frame_left() < direct_limit_bytes) return {};
   return unfinished_->assembler.space();
 }
@@ -183,16 +214,6 @@ Event Protocol::commit_direct(std::size_t size) {
   return !in_frame_ && assembler.last_frame() ? message_end() : Event{};
 }
 
-Event Protocol::control_event(Opcode opcode, MutableBytes payload) {
-  if (opcode == Opcode::ping) return {.kind = Event::Kind::ping, .payload = payload};
-  if (opcode == Opcode::pong) return {.kind = Event::Kind::pong, .payload = payload};
-  const frame::Close close = frame::decode_close(payload, settings_.kernels.utf8);
-  if (close.error != Error::none) return fail(close.error);
-  close_received_ = true;
-  return {
-      .kind = Event::Kind::close, .code = close.code, .payload = payload, .reason = close.reason};
-}
-
 // §7.1.7: once the connection fails, nothing more of what the peer sends is looked at.
 Event Protocol::fail(Error error) {
   failed_ = true;
@@ -200,16 +221,25 @@ Event Protocol::fail(Error error) {
   return {.kind = Event::Kind::failed, .error = error};
 }
 
-bool Protocol::in_message() const {
-  return unfinished_ != nullptr && unfinished_->assembler.in_message();
+bool Protocol::message_unfinished() const {
+  return unfinished_->assembler.in_message();
 }
 
-bool Protocol::begin_unfinished() {
-  if (unfinished_ != nullptr) return true;
-  void* memory = settings_.pool.allocate(sizeof(Unfinished));
-  if (memory == nullptr) return false;
-  unfinished_ = new (memory) Unfinished(settings_);
-  return true;
+// Starts a frame of which payload is missing, or that belongs to a message of several frames.
+Error Protocol::begin_unfinished(const Header& header) {
+  if (unfinished_ == nullptr) {
+    void* memory = settings_.pool.allocate(sizeof(Unfinished));
+    if (memory == nullptr) return Error::out_of_memory;
+    unfinished_ = new (memory) Unfinished(settings_);
+  }
+  if (!frame::is_control(header.opcode)) {
+    const Error error = unfinished_->assembler.begin_frame(header);
+    if (error != Error::none) return error;
+  }
+  unfinished_->frame = header;
+  unfinished_->control_size = 0;
+  in_frame_ = true;
+  return Error::none;
 }
 
 void Protocol::drop_unfinished() {
@@ -222,34 +252,11 @@ void Protocol::drop_unfinished() {
 
 // ── Sending ──────────────────────────────────────────────────────────────────────────────────
 
-// §6.1: a message of ours is one frame, with FIN, so §5.4 needs no more. §5.1: it is masked where a
-// client sends it, and only there.
-Protocol::FrameStart Protocol::begin_message(Opcode opcode, std::uint64_t payload_size,
-                                             std::uint32_t key) const {
-  assert(!close_sent_);
-  FrameStart start;
-  const bool masked = settings_.role == Role::client;
-  start.size = frame::encode({.fin = true,
-                              .opcode = opcode,
-                              .masked = masked,
-                              .payload_size = payload_size,
-                              .masking_key = masked ? key : 0},
-                             start.storage.data());
-  return start;
-}
-
 // §5.5: a control frame is one frame.
 ControlFrame Protocol::control(Opcode opcode, Bytes payload, std::uint32_t key) const {
   assert(frame::is_control(opcode) && payload.size() <= frame::max_control_payload);
   ControlFrame result;
-  const FrameStart start = begin_message(opcode, payload.size(), key);
-  std::uint8_t* body = copy_bytes(result.storage.data(), start);
-  if (settings_.role == Role::client) {
-    settings_.kernels.mask(body, payload.data(), payload.size(), key);
-  } else {
-    copy_bytes(body, payload);
-  }
-  result.size = start.size + payload.size();
+  result.size = put_message(opcode, payload, key, result.storage.data());
   return result;
 }
 

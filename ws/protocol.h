@@ -23,6 +23,7 @@
 #pragma once
 
 #include <array>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -91,14 +92,20 @@ class Protocol {
   // all further input is ignored (§5.5.1, §7.1.7).
   Event read(MutableBytes& input);
 
+  // The way of most messages, and a short cut to what read() would say of them: takes one off the
+  // front of `input` that is a frame whole in itself, of at most 64 KiB, with nothing wrong in it
+  // and nothing unfinished before it. False, and nothing done, where it isn't so.
+  bool take_message(MutableBytes& input, Opcode& opcode, MutableBytes& payload);
+
   // The last event has been dealt with: the memory of its payload is given back, if there is any.
   void release() {
+    if (unfinished_ == nullptr) return;
     if (message_delivered_ || failed_ || close_received_) drop_unfinished();
   }
 
   // For a large payload that is on its way: where to receive the next of it, ahead of any other
   // input; then how much was put there. Empty when there is no such payload.
-  MutableBytes direct_space();
+  MutableBytes direct_space() { return in_frame_ ? payload_space() : MutableBytes(); }
   Event commit_direct(std::size_t size);
 
   // The header of a frame that is whole in itself: a message, or a control frame. `key` masks it in
@@ -109,7 +116,25 @@ class Protocol {
     std::size_t size;
     operator Bytes() const { return {storage.data(), size}; }
   };
-  FrameStart begin_message(Opcode opcode, std::uint64_t payload_size, std::uint32_t key) const;
+  FrameStart begin_message(Opcode opcode, std::uint64_t payload_size, std::uint32_t key) const {
+    FrameStart start;
+    start.size = put_start(opcode, payload_size, key, start.storage.data());
+    return start;
+  }
+
+  // Puts a whole frame to `to`, which has room for it: at most max_header_size bytes more than the
+  // payload. Returns its size. (§10.3: a client's payload is masked on the way. The program's bytes
+  // stay as they are, and what it does with them later changes nothing.)
+  [[gnu::always_inline]] std::size_t put_message(Opcode opcode, Bytes payload, std::uint32_t key,
+                                                 std::uint8_t* to) const {
+    const std::size_t start = put_start(opcode, payload.size(), key, to);
+    if (settings_.role == Role::client) {
+      settings_.kernels.mask(to + start, payload.data(), payload.size(), key);
+    } else {
+      copy_bytes(to + start, payload);
+    }
+    return start + payload.size();
+  }
 
   // A Ping or Pong; `payload` is at most 125 bytes.
   ControlFrame control(Opcode opcode, Bytes payload, std::uint32_t key) const;
@@ -118,7 +143,7 @@ class Protocol {
   ControlFrame close(std::uint16_t code, std::string_view reason, std::uint32_t key);
 
   // Whether a message has begun and not ended.
-  bool in_message() const;
+  bool in_message() const { return unfinished_ != nullptr && message_unfinished(); }
 
   bool close_sent() const { return close_sent_; }
   bool close_received() const { return close_received_; }
@@ -126,13 +151,38 @@ class Protocol {
  private:
   struct Unfinished;
 
-  bool read_header(MutableBytes& input, frame::Header& header, Error& error);
-  Event read_whole(const frame::Header& header, MutableBytes payload);
+  // §6.1: a message of ours is one frame, with FIN, so §5.4 needs no more. §5.1: it is masked where
+  // a client sends it, and only there.
+  std::size_t put_start(Opcode opcode, std::uint64_t size, std::uint32_t key,
+                        std::uint8_t* to) const {
+    assert(!close_sent_);
+    const bool masked = settings_.role == Role::client;
+    return frame::encode({.fin = true,
+                          .opcode = opcode,
+                          .masked = masked,
+                          .payload_size = size,
+                          .masking_key = masked ? key : 0},
+                         to);
+  }
+
+  // Nothing that came before is unfinished.
+  bool at_rest() const {
+    return unfinished_ == nullptr && header_kept_ == 0 && !failed_ && !close_received_ &&
+           !settings_.in_chunks;
+  }
+
+  bool unmask_text(MutableBytes payload, std::uint32_t key) const;
+  Event read_on(MutableBytes& input);
+  bool take_kept_header(MutableBytes& input, frame::Header& header, Error& error);
+  void keep_header(MutableBytes& input);
+  Event whole_message(const frame::Header& header, MutableBytes payload);
+  Event read_control(const frame::Header& header, MutableBytes payload);
   Event read_payload(MutableBytes& input);
-  Event control_event(Opcode opcode, MutableBytes payload);
+  MutableBytes payload_space();
   Event message_end();
   Event fail(Error error);
-  bool begin_unfinished();
+  bool message_unfinished() const;
+  Error begin_unfinished(const frame::Header& header);
   void drop_unfinished();
 
   const Settings& settings_;
@@ -145,5 +195,37 @@ class Protocol {
   bool close_received_ : 1 = false;
   bool failed_ : 1 = false;
 };
+
+// Inline, since every message passes here. What isn't as usual, also where it breaks a rule, is for
+// read() to name.
+[[gnu::always_inline]] inline bool Protocol::take_message(MutableBytes& input, Opcode& opcode,
+                                                          MutableBytes& payload) {
+  if (!at_rest() || input.size() < 8) return false;
+  const std::uint8_t* const bytes = input.data();
+  // §5.2: FIN, no reserved bit, and text or binary.
+  opcode = static_cast<Opcode>(bytes[0] ^ frame::fin_bit);
+  if (opcode != Opcode::text && opcode != Opcode::binary) return false;
+  // §5.1: what a client sends is masked, and what a server sends is not; else `size` exceeds 127.
+  const bool masked = settings_.role == Role::server;
+  std::size_t size = bytes[1] ^ (masked ? frame::mask_bit : 0u);
+  std::size_t start = masked ? 6 : 2;
+  if (size > 125) {
+    if (size != 126) return false;
+    size = load_be16(bytes + 2);
+    start += 2;
+    if (size <= 125) return false;
+  }
+  if (size > input.size() - start || size > settings_.limits.message_bytes) return false;
+
+  payload = MutableBytes(input.data() + start, size);
+  const std::uint32_t key = masked ? load_be32(bytes + start - 4) : 0;
+  if (opcode == Opcode::text) {
+    if (!unmask_text(payload, key)) return false;
+  } else if (key != 0) {
+    settings_.kernels.mask(payload.data(), payload.data(), size, key);
+  }
+  input = MutableBytes(input.data() + start + size, input.size() - start - size);
+  return true;
+}
 
 }  // namespace sockeye::ws

@@ -52,26 +52,31 @@ constexpr int waits_in_vain_max = 1'000'000;  // a server that has nothing to do
 
 enum class Phase { connecting, verifying, measuring };
 
+constexpr int descriptors_max = 65536;
+
 struct Connection {
-  bool watched = false;
-  bool upgraded = false;
-  epoll_event event{};        // as given to epoll_ctl
-  std::size_t available = 0;  // of its batch: what wasn't received yet
-  std::size_t owed = 0;       // of the echo: what wasn't sent yet
-  std::string echo;           // while verifying: what was sent of it
+  bool from_memory;       // its calls are answered here
+  bool edge_triggered;
+  epoll_data_t data;      // as given to epoll_ctl
+  std::size_t available;  // of its batch: what wasn't received yet
+  std::size_t owed;       // of the echo: what wasn't sent yet
 };
 
 Phase phase = Phase::connecting;
-Connection connections[65536];  // by descriptor
+Connection connections[descriptors_max];  // by descriptor
 std::size_t connections_wanted = 0;
-std::size_t connections_upgraded = 0;
+std::vector<int> upgraded;         // the connections' descriptors
+std::vector<std::string> echoes;   // while verifying, by descriptor: what was sent of an echo
 
 std::string batch;                  // the frames that a client sends at once
 std::vector<std::string> payloads;  // what is in them
 std::size_t echo_bytes = 0;         // how much a server sends for them
 
-std::vector<int> ready;       // whose echo is complete: the next batch is there
-std::vector<int> unfinished;  // watched level-triggered, and left something when last received from
+// Descriptors: those whose echo is complete, so that the next batch is there, and those that are
+// watched level-triggered and had something left when they were last received from.
+int ready[descriptors_max];
+int ready_count = 0;
+std::vector<int> unfinished;
 
 struct Counts {
   std::uint64_t messages, allocations, waits, receives, sends;
@@ -145,10 +150,10 @@ void read_settings() {
 
 void begin_verifying() {
   phase = Phase::verifying;
-  for (int fd = 0; fd < static_cast<int>(std::size(connections)); ++fd) {
-    if (!connections[fd].upgraded) continue;
-    if (!connections[fd].watched) give_up("a connection isn't watched with epoll_ctl");
-    ready.push_back(fd);
+  echoes.resize(descriptors_max);
+  for (const int fd : upgraded) {
+    connections[fd].from_memory = true;
+    ready[ready_count++] = fd;
   }
 }
 
@@ -162,12 +167,17 @@ bool echoed(const std::string& echo) {
   return true;
 }
 
-void verify(Connection& connection, int fd) {
-  if (!echoed(connection.echo)) return;
-  if (echo_bytes == 0) echo_bytes = connection.echo.size();
-  if (echo_bytes != connection.echo.size()) give_up("echoes of one batch differ in size");
-  connection.echo.clear();
-  ready.push_back(fd);
+// While verifying: takes what a connection sends.
+void verify(int fd, const iovec* pieces, std::size_t count) {
+  std::string& echo = echoes[static_cast<std::size_t>(fd)];
+  for (std::size_t i = 0; i < count; ++i) {
+    echo.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
+  }
+  if (!echoed(echo)) return;
+  if (echo_bytes == 0) echo_bytes = echo.size();
+  if (echo_bytes != echo.size()) give_up("echoes of one batch differ in size");
+  echo.clear();
+  ready[ready_count++] = fd;
   static std::size_t verified = 0;
   if (++verified == verified_rounds * connections_wanted) phase = Phase::measuring;
 }
@@ -225,18 +235,12 @@ void look_at_clock() {
 // ── Calls answered from memory ───────────────────────────────────────────────────────────────
 
 bool from_memory(int fd) {
-  return phase != Phase::connecting && fd >= 0 && connections[fd].upgraded;
+  return fd >= 0 && fd < descriptors_max && connections[fd].from_memory;
 }
 
-void add_event(Connection& connection, epoll_event* events, int& count) {
+void add_event(int fd, epoll_event* events, int& count) {
   events[count].events = EPOLLIN;
-  events[count].data = connection.event.data;
-  ++count;
-}
-
-void add_event(const Connection& connection, epoll_event* events, int& count) {
-  events[count].events = EPOLLIN;
-  events[count].data = connection.event.data;
+  events[count].data = connections[fd].data;
   ++count;
 }
 
@@ -246,14 +250,14 @@ int wait(epoll_event* events, int room) {
   if (phase == Phase::measuring) look_at_clock();
   int count = 0;
   for (; !unfinished.empty() && count < room; unfinished.pop_back()) {
-    const Connection& connection = connections[unfinished.back()];
-    if (connection.available > 0) add_event(connection, events, count);
+    const int fd = unfinished.back();
+    if (connections[fd].available > 0) add_event(fd, events, count);
   }
-  for (; !ready.empty() && count < room; ready.pop_back()) {
-    Connection& connection = connections[ready.back()];
-    connection.available = batch.size();
-    connection.owed = echo_bytes;
-    add_event(connection, events, count);
+  while (ready_count > 0 && count < room) {
+    const int fd = ready[--ready_count];
+    connections[fd].available = batch.size();
+    connections[fd].owed = echo_bytes;
+    add_event(fd, events, count);
   }
   if (count > 0) {
     waits_in_vain = 0;
@@ -265,12 +269,20 @@ int wait(epoll_event* events, int room) {
 
 // What epoll_wait does: passes on, or answers. The connections begin when all are upgraded.
 int wait_or_pass(int epoll, epoll_event* events, int room, int timeout, const sigset_t* signals) {
-  if (phase == Phase::connecting && connections_upgraded > 0 &&
-      connections_upgraded == connections_wanted) {
+  if (phase == Phase::connecting && connections_wanted > 0 &&
+      upgraded.size() == connections_wanted) {
     begin_verifying();
   }
   if (phase != Phase::connecting) return wait(events, room);
   return static_cast<int>(::syscall(SYS_epoll_pwait, epoll, events, room, timeout, signals, 8));
+}
+
+// Copies what is next of the batch to `to`, at most `room` bytes.
+std::size_t take(Connection& connection, void* to, std::size_t room) {
+  const std::size_t size = std::min(room, connection.available);
+  std::memcpy(to, batch.data() + batch.size() - connection.available, size);
+  connection.available -= size;
+  return size;
 }
 
 ssize_t received(int fd, const iovec* pieces, std::size_t count) {
@@ -281,14 +293,10 @@ ssize_t received(int fd, const iovec* pieces, std::size_t count) {
     return -1;
   }
   std::size_t total = 0;
-  for (std::size_t i = 0; i < count && connection.available > 0; ++i) {
-    const std::size_t size = std::min(pieces[i].iov_len, connection.available);
-    std::memcpy(pieces[i].iov_base, batch.data() + batch.size() - connection.available, size);
-    connection.available -= size;
-    total += size;
+  for (std::size_t i = 0; i < count; ++i) {
+    total += take(connection, pieces[i].iov_base, pieces[i].iov_len);
   }
-  const bool edge_triggered = (connection.event.events & EPOLLET) != 0;
-  if (!edge_triggered && connection.available > 0) unfinished.push_back(fd);
+  if (!connection.edge_triggered && connection.available > 0) unfinished.push_back(fd);
   return static_cast<ssize_t>(total);
 }
 
@@ -298,18 +306,15 @@ ssize_t sent(int fd, const iovec* pieces, std::size_t count) {
   std::size_t total = 0;
   for (std::size_t i = 0; i < count; ++i) total += pieces[i].iov_len;
   if (phase == Phase::verifying) {
-    for (std::size_t i = 0; i < count; ++i) {
-      connection.echo.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
-    }
     connection.owed -= std::min(connection.owed, total);
-    verify(connection, fd);
+    verify(fd, pieces, count);
     return static_cast<ssize_t>(total);
   }
   if (total > connection.owed) give_up("more was sent than an echo");
   connection.owed -= total;
   if (connection.owed == 0) {
     counts.messages += payloads.size();
-    ready.push_back(fd);
+    ready[ready_count++] = fd;
   }
   return static_cast<ssize_t>(total);
 }
@@ -317,10 +322,10 @@ ssize_t sent(int fd, const iovec* pieces, std::size_t count) {
 // While connecting: a response with status 101 tells that this is one of the connections.
 void look_at_response(int fd, const void* bytes, std::size_t size) {
   constexpr std::string_view switching = "HTTP/1.1 101";
-  if (phase != Phase::connecting || fd < 0 || connections[fd].upgraded) return;
+  if (phase != Phase::connecting || fd < 0 || fd >= descriptors_max) return;
   if (!std::string_view(static_cast<const char*>(bytes), size).starts_with(switching)) return;
-  if (connections_upgraded++ == 0) read_settings();
-  connections[fd].upgraded = true;
+  if (upgraded.empty()) read_settings();
+  upgraded.push_back(fd);
 }
 
 }  // namespace
@@ -330,9 +335,9 @@ void look_at_response(int fd, const void* bytes, std::size_t size) {
 extern "C" {
 
 int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) {
-  if (operation != EPOLL_CTL_DEL && fd >= 0 && event != nullptr) {
-    connections[fd].watched = true;
-    connections[fd].event = *event;
+  if (operation != EPOLL_CTL_DEL && fd >= 0 && fd < descriptors_max && event != nullptr) {
+    connections[fd].edge_triggered = (event->events & EPOLLET) != 0;
+    connections[fd].data = event->data;
   }
   if (from_memory(fd)) return 0;
   return static_cast<int>(::syscall(SYS_epoll_ctl, epoll, operation, fd, event));

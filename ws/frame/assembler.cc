@@ -8,35 +8,20 @@ namespace sockeye::ws::frame {
 
 namespace {
 
-// Unmasking and checking alternate over blocks of this size; a multiple of the key's 4 bytes.
-constexpr std::size_t block_bytes = 8 * 1024;
-
 // Room is made for this many times what has arrived of a message: few steps for large messages,
 // and no peer can claim more than eight times what it sends.
 constexpr std::size_t growth = 8;
 
-// §6.2: applies the key of `header` from payload `offset` on; `to` and `from` may be the same.
-bool unmask_to(std::uint8_t* to, Bytes from, const Header& header, std::uint64_t offset, bool text,
-               Utf8Validator& validator, const Kernels& kernels) {
-  const std::uint32_t key = key_at(header.masking_key, offset);
-  for (std::size_t done = 0; done < from.size(); done += block_bytes) {
-    const Bytes block = from.subspan(done, std::min(block_bytes, from.size() - done));
-    if (header.masked) {
-      kernels.mask(to + done, block.data(), block.size(), key);
-    } else if (to != from.data()) {
-      copy_bytes(to + done, block);
-    }
-    // §8.1: fails at the first bad byte.
-    if (text && !validator.feed({to + done, block.size()}, kernels.utf8)) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
-bool unmask(MutableBytes payload, const Header& header, std::uint64_t offset, bool text,
-            Utf8Validator& validator, const Kernels& kernels) {
-  return unmask_to(payload.data(), payload, header, offset, text, validator, kernels);
+// §6.2.
+bool unmask_blocks(std::uint8_t* to, Bytes from, std::uint32_t key, bool text,
+                   Utf8Validator& validator, const Kernels& kernels) {
+  for (std::size_t done = 0; done < from.size(); done += block_bytes) {
+    const Bytes block = from.subspan(done, std::min(block_bytes, from.size() - done));
+    if (!unmask_block(to + done, block, key, text, validator, kernels)) return false;
+  }
+  return true;
 }
 
 Error Assembler::begin_frame(const Header& header) {
@@ -68,7 +53,8 @@ Error Assembler::add(Bytes payload) {
   std::uint8_t* to = message_.space().data();
   message_.commit(payload.size());
   const bool text = opcode_ == Opcode::text;
-  if (!unmask_to(to, payload, frame_, frame_received_, text, validator_, kernels_)) {
+  const std::uint32_t key = key_at(frame_.masking_key, frame_received_);
+  if (!unmask_blocks(to, payload, key, text, validator_, kernels_)) {
     return Error::text_not_utf8;
   }
   frame_received_ += payload.size();
@@ -77,9 +63,8 @@ Error Assembler::add(Bytes payload) {
 
 Error Assembler::pass(MutableBytes payload) {
   const bool text = opcode_ == Opcode::text;
-  if (!unmask(payload, frame_, frame_received_, text, validator_, kernels_)) {
-    return Error::text_not_utf8;
-  }
+  const std::uint32_t key = key_at(frame_.masking_key, frame_received_);
+  if (!unmask(payload, key, text, validator_, kernels_)) return Error::text_not_utf8;
   frame_received_ += payload.size();
   return Error::none;
 }

@@ -21,7 +21,10 @@ namespace sockeye::ws::frame {
 // `key` holds the four octets of the masking key as on the wire, the first one highest, as
 // load_be32 gives them. It applies from its first octet on; see key_at for a later part of a
 // payload.
-using MaskKernel = void(std::uint8_t* to, const std::uint8_t* from, std::size_t size,
+//
+// Returns whether all that was written is ASCII, no byte with its highest bit set. Next to the
+// masking it costs nothing, and ASCII needs no further check where it has to be UTF-8.
+using MaskKernel = bool(std::uint8_t* to, const std::uint8_t* from, std::size_t size,
                         std::uint32_t key);
 
 MaskKernel mask_scalar;

@@ -20,20 +20,26 @@ uint8x16_t key_16(std::uint32_t key, std::size_t offset) {
 
 }  // namespace
 
-void mask_neon(std::uint8_t* to, const std::uint8_t* from, std::size_t size, std::uint32_t key) {
+bool mask_neon(std::uint8_t* to, const std::uint8_t* from, std::size_t size, std::uint32_t key) {
   constexpr std::size_t width = 16;
   if (size < width) return mask_scalar(to, from, size, key);
 
   const std::size_t end = size - width;
   const uint8x16_t first = veorq_u8(vld1q_u8(from), key_16(key, 0));
   const uint8x16_t last = veorq_u8(vld1q_u8(from + end), key_16(key, end));
+  uint8x16_t seen = vorrq_u8(first, last);
 
   std::size_t i = width - (reinterpret_cast<std::uintptr_t>(to) & (width - 1));
   const uint8x16_t key_between = key_16(key, i);
-  for (; i < end; i += width) vst1q_u8(to + i, veorq_u8(vld1q_u8(from + i), key_between));
+  for (; i < end; i += width) {
+    const uint8x16_t masked = veorq_u8(vld1q_u8(from + i), key_between);
+    vst1q_u8(to + i, masked);
+    seen = vorrq_u8(seen, masked);
+  }
 
   vst1q_u8(to, first);
   vst1q_u8(to + end, last);
+  return vmaxvq_u8(seen) < 0x80;
 }
 
 }  // namespace sockeye::ws::frame

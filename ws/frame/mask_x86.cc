@@ -51,25 +51,44 @@ __m128i key_16(std::uint32_t key, std::size_t offset) {
   return _mm256_set1_epi32(static_cast<int>(key_as_in_memory(key_at(key, offset))));
 }
 
+// Masks `count` vectors in a row, and adds to `seen` the bits that any of them has. (A function of
+// its own, so that the loop over it is unrolled.)
+template <std::size_t count>
+[[gnu::target("avx2"), gnu::always_inline]] inline void mask_vectors(std::uint8_t* to,
+                                                                     const std::uint8_t* from,
+                                                                     __m256i key, __m256i& seen) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const __m256i masked = _mm256_xor_si256(load_32(from + 32 * i), key);
+    store_32(to + 32 * i, masked);
+    seen = _mm256_or_si256(seen, masked);
+  }
+}
+
 }  // namespace
 
-void mask_sse2(std::uint8_t* to, const std::uint8_t* from, std::size_t size, std::uint32_t key) {
+bool mask_sse2(std::uint8_t* to, const std::uint8_t* from, std::size_t size, std::uint32_t key) {
   constexpr std::size_t width = 16;
   if (size < width) return mask_scalar(to, from, size, key);
 
   const std::size_t end = size - width;
   const __m128i first = _mm_xor_si128(load_16(from), key_16(key, 0));
   const __m128i last = _mm_xor_si128(load_16(from + end), key_16(key, end));
+  __m128i seen = _mm_or_si128(first, last);
 
   std::size_t i = distance_to_aligned(to, width);
   const __m128i key_between = key_16(key, i);
-  for (; i < end; i += width) store_16(to + i, _mm_xor_si128(load_16(from + i), key_between));
+  for (; i < end; i += width) {
+    const __m128i masked = _mm_xor_si128(load_16(from + i), key_between);
+    store_16(to + i, masked);
+    seen = _mm_or_si128(seen, masked);
+  }
 
   store_16(to, first);
   store_16(to + end, last);
+  return _mm_movemask_epi8(seen) == 0;
 }
 
-[[gnu::target("avx2")]] void mask_avx2(std::uint8_t* to, const std::uint8_t* from, std::size_t size,
+[[gnu::target("avx2")]] bool mask_avx2(std::uint8_t* to, const std::uint8_t* from, std::size_t size,
                                        std::uint32_t key) {
   constexpr std::size_t width = 32;
   if (size < width) return mask_sse2(to, from, size, key);
@@ -77,13 +96,18 @@ void mask_sse2(std::uint8_t* to, const std::uint8_t* from, std::size_t size, std
   const std::size_t end = size - width;
   const __m256i first = _mm256_xor_si256(load_32(from), key_32(key, 0));
   const __m256i last = _mm256_xor_si256(load_32(from + end), key_32(key, end));
+  __m256i seen = _mm256_or_si256(first, last);
 
   std::size_t i = distance_to_aligned(to, width);
   const __m256i key_between = key_32(key, i);
-  for (; i < end; i += width) store_32(to + i, _mm256_xor_si256(load_32(from + i), key_between));
+  for (; i < end && end - i >= 4 * width; i += 4 * width) {
+    mask_vectors<4>(to + i, from + i, key_between, seen);
+  }
+  for (; i < end; i += width) mask_vectors<1>(to + i, from + i, key_between, seen);
 
   store_32(to, first);
   store_32(to + end, last);
+  return _mm256_movemask_epi8(seen) == 0;
 }
 
 }  // namespace sockeye::ws::frame
