@@ -199,7 +199,8 @@ bool Stream::write_newest(Bytes bytes) {
 std::uint8_t* Stream::append(std::size_t size) {
   if (output_ == nullptr && corked()) {
     Loop::Cork& cork = loop_.cork();
-    if (size > Loop::buffer_bytes - cork.size && !send_cork()) return nullptr;
+    const bool full = size > Loop::buffer_bytes - cork.size;
+    if (full && cork.size > 0 && !send_cork()) return nullptr;
     if (output_ == nullptr && size <= Loop::buffer_bytes) {
       cork.size += size;
       return cork.data + cork.size - size;
@@ -217,16 +218,24 @@ std::uint8_t* Stream::append(std::size_t size) {
   return chunk->bytes() + chunk->end - size;
 }
 
-// Sends the cork, and queues what the kernel doesn't take. As send_or_queue(), only on a corked
-// stream without a queue; false where there is no memory.
+// Sends the cork, mostly all that a turn has written, and queues what the kernel doesn't take. As
+// send_or_queue(), only on a corked stream without a queue; false where there is no memory.
 bool Stream::send_cork() {
   Loop::Cork& cork = loop_.cork();
   const Bytes bytes{cork.data, cork.size};
   cork.size = 0;
   if (closed_ || broken_) return true;
-  const std::size_t sent = send_now(bytes);
-  if (sent == bytes.size()) return true;
-  if (!queue(bytes.subspan(sent))) return false;
+  ssize_t sent;
+  do {
+    // MSG_NOSIGNAL: a peer that closed early must not end the process by SIGPIPE.
+    sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent == static_cast<ssize_t>(bytes.size())) return true;
+  if (sent < 0 && errno != EAGAIN) {
+    break_off();
+    return true;
+  }
+  if (!queue(bytes.subspan(sent > 0 ? static_cast<std::size_t>(sent) : 0))) return false;
   output_->blocked = output_->awaiting_edge = true;
   return true;
 }
@@ -249,19 +258,6 @@ bool Stream::send_or_queue(Bytes head, Bytes body) {
 
 // Hands bytes to the kernel and returns how many it took. A connection that turns out to be broken
 // takes everything: there is nothing left to keep them for.
-// MSG_NOSIGNAL: a peer that closed early must not end the process by SIGPIPE.
-std::size_t Stream::send_now(Bytes bytes) {
-  ssize_t sent;
-  do {
-    sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent >= 0) return static_cast<std::size_t>(sent);
-  if (errno == EAGAIN) return 0;
-  break_off();
-  return bytes.size();
-}
-
-// The same for several pieces, in one call.
 std::size_t Stream::send_now(std::span<const Bytes, 3> pieces) {
   iovec vector[3];
   std::size_t count = 0;

@@ -70,7 +70,8 @@ class Stream : public Watcher {
   std::uint8_t* cork_room(std::size_t size) const {
     const Loop::Cork& cork = loop_.cork();
     const bool fits = size < copy_limit_bytes && size <= Loop::buffer_bytes - cork.size;
-    return fits && corked() && output_ == nullptr ? cork.data + cork.size : nullptr;
+    const bool next = corked() && output_ == nullptr && !closed_ && !broken_;
+    return fits && next ? cork.data + cork.size : nullptr;
   }
   void commit(std::size_t size) { loop_.cork().size += size; }
 
@@ -161,7 +162,6 @@ class Stream : public Watcher {
   void received_nothing(ssize_t result);
   void report_end(int error);
 
-  std::size_t send_now(Bytes bytes);
   std::size_t send_now(std::span<const Bytes, 3> pieces);
   [[nodiscard]] bool send_cork();
   [[nodiscard]] bool send_or_queue(Bytes head, Bytes body);

@@ -95,7 +95,7 @@ SendResult Connection::send(Opcode opcode, Bytes payload) {
   return blocked() ? SendResult::queued : SendResult::sent;
 }
 
-// The same for a message that is large, or has to wait. False when there is no memory for it.
+// §6.1 for a message that is large, or has to wait. False when there is no memory for it.
 bool Connection::write_message(Opcode opcode, Bytes payload, std::uint32_t key) {
   const Protocol::FrameStart start = protocol_.begin_message(opcode, payload.size(), key);
   if (endpoint_.settings_.role == Role::server) return write(start, payload);
@@ -244,21 +244,18 @@ void Connection::on_receive(MutableBytes bytes) {
 
 // Works through input until its end, or until the connection is put on hold; returns what is left.
 MutableBytes Connection::process(MutableBytes bytes) {
-  while (!bytes.empty() && !on_hold() && !closed()) {
-    switch (state_) {
-      case State::handshaking:
-        endpoint_.settings_.role == Role::server ? receive_requests(bytes)
-                                                 : receive_response(bytes);
-        break;
-      case State::open:
-      case State::closing:
-        receive_frames(bytes);
-        break;
-      case State::lingering:
-        return {};
+  while (!bytes.empty() && !closed()) {
+    if (state_ == State::lingering) return {};
+    if (on_hold()) return bytes;
+    if (state_ != State::handshaking) {
+      receive_frames(bytes);
+    } else if (endpoint_.settings_.role == Role::server) {
+      receive_requests(bytes);
+    } else {
+      receive_response(bytes);
     }
   }
-  return closed() ? MutableBytes{} : bytes;
+  return {};
 }
 
 // Whether input has to wait: the program wants a pause, or a peer that pipelines requests doesn't
@@ -311,6 +308,7 @@ void Connection::resume() {
   loop().schedule(*this);
 }
 
+// RFC 6455 §6.2: a message has the type of its first frame.
 inline void Connection::deliver(Opcode opcode, MutableBytes payload) {
   holds_message_ = false;
   endpoint_.handler_.on_message(*this, Message(opcode, payload));

@@ -14,7 +14,6 @@ constexpr std::size_t growth = 8;
 
 }  // namespace
 
-// §6.2.
 bool unmask_blocks(std::uint8_t* to, Bytes from, std::uint32_t key, bool text,
                    Utf8Validator& validator, const Kernels& kernels) {
   for (std::size_t done = 0; done < from.size(); done += block_bytes) {

@@ -32,13 +32,13 @@ namespace sockeye::ws::frame {
 // first-level cache meanwhile; a multiple of the key's 4 bytes.
 inline constexpr std::size_t block_bytes = 8 * 1024;
 
-// Writes `from`, unmasked, to `to`, which may be the same, and feeds it to `validator` where it is
-// text. `key` applies from its first octet on; without a mask it is 0, and changes nothing. False
-// at the first byte that isn't UTF-8.
+// §6.2: writes `from`, unmasked, to `to`, which may be the same, and feeds it to `validator` where
+// it is text. `key` applies from its first octet on; without a mask it is 0, and changes nothing.
+// False at the first byte that isn't UTF-8.
 bool unmask_blocks(std::uint8_t* to, Bytes from, std::uint32_t key, bool text,
                    Utf8Validator& validator, const Kernels& kernels);
 
-// The same for one block: at most block_bytes.
+// §6.2, for one block: at most block_bytes.
 inline bool unmask_block(std::uint8_t* to, Bytes from, std::uint32_t key, bool text,
                          Utf8Validator& validator, const Kernels& kernels) {
   const bool ascii = kernels.mask(to, from.data(), from.size(), key);
