@@ -7,12 +7,13 @@
 //   all calls go   every echo     windows of
 //   to the kernel  is compared    CPU time
 //
-// It takes the part of clients in a closed loop: each has one batch of messages on its way, and gets
-// the next one into it when all of the last is echoed. It works for servers with one thread that are
-// linked dynamically and wait with epoll, edge-triggered or not.
+// It takes the part of clients in a closed loop: each has one batch of messages on its way, and
+// gets the next one into it when all of the last is echoed. It works for servers with one thread
+// that are linked dynamically and wait with epoll, edge-triggered or not.
 //
-// From the environment: USER_SPACE_CONNECTIONS, how many will upgrade; USER_SPACE_BATCH, a file with
-// the frames that each sends at once; USER_SPACE_RESULT, the file that gets the figures, as JSON.
+// From the environment: USER_SPACE_CONNECTIONS, how many will upgrade; USER_SPACE_BATCH, a file
+// with the frames that each sends at once; USER_SPACE_RESULT, the file that gets the figures, as
+// JSON.
 //
 // SPDX-License-Identifier: MIT
 #include <sys/epoll.h>
@@ -47,7 +48,7 @@ namespace {
 constexpr std::size_t verified_rounds = 5;
 constexpr std::size_t windows = 15;
 constexpr std::uint64_t window_ns = 40'000'000;
-constexpr int waits_per_look = 64;           // between two looks at the clock
+constexpr int waits_per_look = 64;            // between two looks at the clock
 constexpr int waits_in_vain_max = 1'000'000;  // a server that has nothing to do, and owes an echo
 
 enum class Phase { connecting, verifying, measuring };
@@ -55,7 +56,7 @@ enum class Phase { connecting, verifying, measuring };
 constexpr int descriptors_max = 65536;
 
 struct Connection {
-  bool from_memory;       // its calls are answered here
+  bool from_memory;  // its calls are answered here
   bool edge_triggered;
   epoll_data_t data;      // as given to epoll_ctl
   std::size_t available;  // of its batch: what wasn't received yet
@@ -65,8 +66,8 @@ struct Connection {
 Phase phase = Phase::connecting;
 Connection connections[descriptors_max];  // by descriptor
 std::size_t connections_wanted = 0;
-std::vector<int> upgraded;         // the connections' descriptors
-std::vector<std::string> echoes;   // while verifying, by descriptor: what was sent of an echo
+std::vector<int> upgraded;        // the connections' descriptors
+std::vector<std::string> echoes;  // while verifying, by descriptor: what was sent of an echo
 
 std::string batch;                  // the frames that a client sends at once
 std::vector<std::string> payloads;  // what is in them
