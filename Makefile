@@ -22,7 +22,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # ------------------------------------------------------------------------------------------ sources
 
 LIBRARY_SOURCES := $(filter-out net/runtime.cc,$(wildcard crypto/*.cc net/*.cc ws/*.cc ws/*/*.cc))
-APP_SOURCES     := $(wildcard app/*.cc) app/page/embed.S
+APP_SOURCES     := $(wildcard app/*.cc app/*/*.cc) app/page/embed.S
 UNIT_TESTS      := $(wildcard test/*/*_test.cc test/*/*/*_test.cc)
 ifeq ($(SANITIZE),thread)  # in a test with one thread, there are no races to look for
 UNIT_TESTS      := $(shell grep -l 'include <thread>' $(UNIT_TESTS))

@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <charconv>
 
+#include "app/decimal.h"
 #include "net/error.h"
-#include "net/text.h"
 
 namespace sockeye::app {
 
@@ -38,10 +38,6 @@ void add_wrapped(std::string& to, std::string_view text, std::size_t column) {
 }
 
 }  // namespace
-
-std::string to_text(std::uint64_t number) {
-  return std::string(net::Text<20>().put_decimal(number).view());
-}
 
 bool print(std::string_view text) {
   while (!text.empty()) {

@@ -24,9 +24,6 @@ inline constexpr int exit_usage = 2;    // a mistake in the command line
 // Writes to standard output, all of it, waiting where it must. False when it can't be written to.
 bool print(std::string_view text);
 
-// A number as people write it, for help and messages.
-std::string to_text(std::uint64_t number);
-
 // Prints "sockeye: <message>" as one line on standard error, with a "?" for each control character
 // (a peer may have written a part of it); returns `status`.
 int complain(std::string_view message, int status);

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "app/decimal.h"
 #include "net/address.h"
 #include "net/networks.h"
 #include "net/text.h"

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include "app/bench/process.h"
+
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+#include <thread>
+
+using namespace sockeye::app::bench;
+
+namespace {
+
+std::uint64_t own_cpu_ns() {
+  timespec time;
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+void compute(std::uint64_t ns) {
+  for (const std::uint64_t start = own_cpu_ns(); own_cpu_ns() - start < ns;) {
+  }
+}
+
+// A child that waits until it is killed.
+class Child {
+ public:
+  Child() : pid_(::fork()) {
+    if (pid_ == 0) {
+      for (;;) ::pause();
+    }
+  }
+  ~Child() { end(); }
+
+  pid_t pid() const { return pid_; }
+
+  void kill() { ::kill(pid_, SIGKILL); }
+
+  // Killed and waited for: nothing is left of it.
+  void end() {
+    if (pid_ <= 0) return;
+    kill();
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+
+ private:
+  pid_t pid_;
+};
+
+}  // namespace
+
+TEST_CASE("Process: its time is that of its own clock, with threads that have ended") {
+  const auto before = read_cpu_usage(::getpid());
+  const std::uint64_t own_before = own_cpu_ns();
+  std::thread([] { compute(20'000'000); }).join();
+  compute(20'000'000);
+  const std::uint64_t own_after = own_cpu_ns();
+  const auto after = read_cpu_usage(::getpid());
+
+  REQUIRE(before);
+  REQUIRE(after);
+  CHECK(before->total_ns <= own_before);
+  CHECK(after->total_ns >= own_after);
+  const CpuTime spent = cpu_time_between(*before, *after);
+  CHECK(spent.user_ns + spent.system_ns == after->total_ns - before->total_ns);
+  CHECK(spent.user_ns + spent.system_ns >= 40'000'000);
+}
+
+TEST_CASE("Process: user and system time are divided as the ticks between are") {
+  const CpuUsage before{.total_ns = 1'000'000'000, .user_ticks = 90, .system_ticks = 10};
+  const CpuUsage after{.total_ns = 3'004'000'000, .user_ticks = 140, .system_ticks = 160};
+  const CpuTime spent = cpu_time_between(before, after);
+  CHECK(spent.user_ns == 501'000'000);
+  CHECK(spent.system_ns == 1'503'000'000);
+}
+
+TEST_CASE("Process: without a tick between, they are divided as since its beginning") {
+  const CpuUsage before{.total_ns = 1'000'000'000, .user_ticks = 75, .system_ticks = 25};
+  CpuUsage after = before;
+  after.total_ns += 4'000'000;
+  CHECK(cpu_time_between(before, after).user_ns == 3'000'000);
+  CHECK(cpu_time_between(before, after).system_ns == 1'000'000);
+  CHECK(cpu_time_between({}, {.total_ns = 5'000}).user_ns == 5'000);
+  CHECK(cpu_time_between(before, before).user_ns == 0);
+}
+
+TEST_CASE("Process: its ticks are read behind whatever its name is") {
+  char name[16];
+  REQUIRE(::prctl(PR_GET_NAME, name) == 0);
+  compute(50'000'000);
+  const auto plain = read_cpu_usage(::getpid());
+  REQUIRE(::prctl(PR_SET_NAME, "a) 1 2 (b) c") == 0);
+  const auto odd = read_cpu_usage(::getpid());
+  REQUIRE(::prctl(PR_SET_NAME, name) == 0);
+  REQUIRE(plain);
+  REQUIRE(odd);
+  CHECK(plain->user_ticks + plain->system_ticks > 0);
+  CHECK(odd->user_ticks >= plain->user_ticks);
+  // In the wrong field stands a number that has nothing to do with it.
+  CHECK(odd->user_ticks + odd->system_ticks <= odd->total_ns / 10'000'000 + 1);
+}
+
+TEST_CASE("Process: memory that is touched shows, and is private") {
+  constexpr std::size_t size = 8 << 20;
+  const auto before = read_memory_usage(::getpid());
+  void* const memory =
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  std::memset(memory, 1, size);
+  const auto after = read_memory_usage(::getpid());
+  ::munmap(memory, size);
+
+  REQUIRE(before);
+  REQUIRE(after);
+  CHECK(after->private_bytes >= before->private_bytes + size);
+  CHECK(after->resident_bytes >= before->resident_bytes + size);
+  CHECK(after->private_bytes < after->resident_bytes);  // libc's text is others', too
+}
+
+TEST_CASE("Process: another one, which then ends") {
+  Child child;
+  REQUIRE(child.pid() > 0);
+  CHECK(read_cpu_usage(child.pid()));
+  CHECK(read_memory_usage(child.pid()));
+
+  const pid_t pid = child.pid();
+  const std::string message = "process " + std::to_string(pid) + ": No such process";
+  // Ended, and not waited for yet: its memory is gone, and reads as such.
+  child.kill();
+  siginfo_t info;
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
+  CHECK(!read_memory_usage(pid));
+
+  child.end();
+  const auto cpu = read_cpu_usage(pid);
+  REQUIRE(!cpu);
+  CHECK(cpu.error().message == message);
+  const auto memory = read_memory_usage(pid);
+  REQUIRE(!memory);
+  CHECK(memory.error().message == message);
+}
