@@ -188,9 +188,12 @@ class Chart {
     svg_.append(fixed(x_of(one_in), 1)).append(" ").append(fixed(y_of(ns), 1));
   }
 
+  // Those of the marks, as far as the maximum at the curve's end leaves room for their texts.
   void add_values() {
+    constexpr double text_width = 80;
     for (const double one_in : marks()) {
-      if (one_in < count_) add_value(one_in, latencies_.value_at(percent_of(one_in)), "");
+      if (x_of(one_in) + text_width > x_of(count_)) break;
+      add_value(one_in, latencies_.value_at(percent_of(one_in)), "");
     }
     add_value(count_, latencies_.max(), "max ");
   }

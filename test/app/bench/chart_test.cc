@@ -53,6 +53,20 @@ TEST_CASE("Chart: a step upwards is the same factor everywhere") {
         doctest::Approx(low - middle).epsilon(0.01));
 }
 
+TEST_CASE("Chart: a percentile next to the maximum leaves its text to it") {
+  Histogram histogram;
+  for (int i = 0; i < 120; ++i) histogram.record(200'000);
+  const std::string svg = latency_chart(histogram, "");
+  CHECK(contains(svg, ">99 %<"));
+  CHECK(contains(svg, ">max 200 us<"));
+  const auto dots = [&svg] {
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = svg.find("<circle ", at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  CHECK(dots() == 3);  // 50 %, 90 %, maximum
+}
+
 TEST_CASE("Chart: markup in the title is text") {
   const std::string svg = latency_chart({}, "a<b>&amp;\n\x1b");
   CHECK(contains(svg, ">a&lt;b>&amp;amp;\?\?</text>"));
