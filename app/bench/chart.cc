@@ -88,6 +88,9 @@ void add_grid_line(std::string& to, double x1, double y1, double x2, double y2) 
 // 1, 2, 5, 10, 20, 50...: from the last that doesn't exceed `lowest` to the first that `highest`
 // doesn't exceed, at least two of them. Where that would be many, only powers of ten.
 std::vector<std::uint64_t> ticks_around(std::uint64_t lowest, std::uint64_t highest) {
+  // An hour is as far as the buckets tell values apart, and no reason to draw years.
+  highest = std::min(highest, Histogram::longest_ns);
+  lowest = std::min(lowest, highest);
   const bool few = highest / 100'000 <= lowest;
   std::vector<std::uint64_t> ticks;
   for (std::uint64_t power = 1; ticks.size() < 2 || ticks.back() < highest; power *= 10) {
@@ -119,17 +122,12 @@ std::string percent_text(double one_in) {
   return fixed(percent_of(one_in), decimals) + " %";
 }
 
-// A logarithm wants a number above nothing; and a day of waiting isn't worth an axis of its own.
-std::uint64_t drawable(std::uint64_t ns) {
-  return std::clamp<std::uint64_t>(ns, 1, Histogram::longest_ns);
-}
-
 class Chart {
  public:
   explicit Chart(const Histogram& latencies)
       : latencies_(latencies),
         count_(static_cast<double>(latencies.count())),
-        ticks_(ticks_around(drawable(latencies.min()), drawable(latencies.max()))) {
+        ticks_(ticks_around(latencies.min(), latencies.max())) {
     while (rarest_ < count_) rarest_ *= 10;
   }
 

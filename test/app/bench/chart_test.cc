@@ -46,11 +46,11 @@ TEST_CASE("Chart: percentiles stand below, their values at the curve") {
 
 TEST_CASE("Chart: a step upwards is the same factor everywhere") {
   const std::string svg = latency_chart(thousand_values(), "");
-  const double low = y_of_text(svg, "500 us");
-  const double middle = y_of_text(svg, "5 ms");
-  CHECK(low > middle);
-  CHECK(y_of_text(svg, "1 ms") - y_of_text(svg, "10 ms") ==
-        doctest::Approx(low - middle).epsilon(0.01));
+  const double tenfold = y_of_text(svg, "200 us") - y_of_text(svg, "2 ms");
+  CHECK(tenfold > 100);
+  CHECK(y_of_text(svg, "500 us") - y_of_text(svg, "5 ms") ==
+        doctest::Approx(tenfold).epsilon(0.01));
+  CHECK(y_of_text(svg, "1 ms") - y_of_text(svg, "10 ms") == doctest::Approx(tenfold).epsilon(0.01));
 }
 
 TEST_CASE("Chart: a percentile next to the maximum leaves its text to it") {
