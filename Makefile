@@ -41,7 +41,7 @@ LIBRARY_OBJECTS := $(call objects,$(LIBRARY_SOURCES))
 APP_OBJECTS     := $(call objects,$(APP_SOURCES))
 TEST_OBJECTS    := $(call objects,$(TEST_SOURCES))
 PROBE_OBJECTS   := $(call objects,test/net/runtime_probe.cc test/net/runtime_forbidden.cc)
-BENCH_OBJECTS   := $(call objects,test/bench/raw_echo.cc)
+BENCH_OBJECTS   := $(call objects,test/bench/raw_echo.cc test/bench/kernels.cc)
 FUZZ_OBJECTS    := $(FUZZERS:%=$(BUILD)/obj/test/fuzz/%_fuzz.o) \
                    $(call objects,test/fuzz/memory_sockets.cc)
 
@@ -264,7 +264,7 @@ $(BUILD)/connection_fuzz: private WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--w
 
 # --------------------------------------------------------------------------------------- benchmarks
 
-.PHONY: bench bench-idle bench-syscalls
+.PHONY: bench bench-idle bench-kernels bench-syscalls
 ## bench: memory of an idle connection, and system calls for a message
 bench: bench-idle bench-syscalls
 ## bench-idle: memory of an idle connection alone
@@ -274,6 +274,15 @@ bench-idle: $(BUILD)/sockeye
 bench-syscalls: $(BUILD)/sockeye
 	@test/support/need strace:strace
 	@SOCKEYE=$< python3 test/bench/syscalls.py
+
+## bench-kernels: masking, UTF-8, SHA-1, headers... with every kernel (ARGS=--markdown)
+bench-kernels: $(BUILD)/bench/kernels
+	@$< $(ARGS)
+
+# It may use libstdc++, as tests do, and is optimised, as the library is.
+$(BUILD)/bench/kernels: $(BUILD)/obj/test/bench/kernels.o $(BUILD)/libsockeye.a
+	@mkdir -p $(@D)
+	$(call say,link)$(LINK) -o $@ $^
 
 # The limit that servers are measured against, made as the program is.
 $(BUILD)/bench/raw_echo: $(BUILD)/obj/test/bench/raw_echo.o $(BUILD)/libsockeye.a $(RUNTIME)
