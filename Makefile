@@ -264,7 +264,7 @@ $(BUILD)/connection_fuzz: private WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--w
 
 # --------------------------------------------------------------------------------------- benchmarks
 
-.PHONY: bench bench-idle bench-kernels bench-syscalls
+.PHONY: bench bench-idle bench-kernels bench-million bench-syscalls
 ## bench: memory of an idle connection, and system calls for a message
 bench: bench-idle bench-syscalls
 ## bench-idle: memory of an idle connection alone
@@ -278,6 +278,11 @@ bench-syscalls: $(BUILD)/sockeye
 ## bench-kernels: masking, UTF-8, SHA-1, headers... with every kernel (ARGS=--markdown)
 bench-kernels: $(BUILD)/bench/kernels
 	@$< $(ARGS)
+
+## bench-million: a million connections at once, in a network namespace (CONNECTIONS=100000)
+CONNECTIONS = 1000000
+bench-million: $(BUILD)/sockeye
+	@SOCKEYE=$(SOCKEYE) CONNECTIONS=$(CONNECTIONS) python3 -B test/bench/million.py
 
 # It may use libstdc++, as tests do, and is optimised, as the library is.
 $(BUILD)/bench/kernels: $(BUILD)/obj/test/bench/kernels.o $(BUILD)/libsockeye.a
