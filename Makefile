@@ -267,9 +267,9 @@ $(BUILD)/connection_fuzz: private WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--w
 .PHONY: bench bench-idle bench-kernels bench-million bench-syscalls
 ## bench: memory of an idle connection, and system calls for a message
 bench: bench-idle bench-syscalls
-## bench-idle: memory of an idle connection alone
-bench-idle: $(BUILD)/sockeye
-	@SOCKEYE=$< python3 test/bench/idle.py
+## bench-idle: memory of an idle connection alone, beside the raw echo's
+bench-idle: $(BUILD)/sockeye $(BUILD)/bench/raw_echo
+	@BUILD=$(BUILD) SOCKEYE=$< python3 test/bench/idle.py
 ## bench-syscalls: system calls for a message alone
 bench-syscalls: $(BUILD)/sockeye
 	@test/support/need strace:strace

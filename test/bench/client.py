@@ -16,14 +16,18 @@ DEADLINE_S = 60
 
 
 class Server:
-    """build/sockeye echo on a free port; `wrapper` is a command that runs it, such as strace."""
+    """build/sockeye echo on a free port; `wrapper` is a command that runs it, such as strace.
 
-    def __init__(self, *options, wrapper=()):
-        program = os.environ.get("SOCKEYE", "build/sockeye")
-        command = [*wrapper, program, "echo", "--listen", "127.0.0.1:0", "--quiet", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    Or in its place another `program` which takes a free port and says which one.
+    """
+
+    def __init__(self, *options, wrapper=(), program=None):
+        command = [program or os.environ.get("SOCKEYE", "build/sockeye"), *options]
+        if program is None:
+            command[1:1] = ["echo", "--listen", "127.0.0.1:0", "--quiet"]
+        self.process = subprocess.Popen([*wrapper, *command], stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
-        self.port = int(re.search(r"ws://127\.0\.0\.1:(\d+)/", line).group(1))
+        self.port = int(re.search(r"127\.0\.0\.1:(\d+)", line).group(1))
 
     def resident_bytes(self):
         with open(f"/proc/{self.process.pid}/smaps_rollup") as rollup:
@@ -60,9 +64,11 @@ def connect(port, source="127.0.0.1"):
     return connection
 
 
-def echo(connection, text):
-    """Sends one text message of up to 125 bytes and waits for its echo."""
-    connection.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
-    answer = receive(connection, 2 + len(text))
-    if answer != bytes([0x81, len(text)]) + text:
+def echo(connection, text, raw=False):
+    """Sends one text message of up to 125 bytes and waits for its echo; a raw one is masked still."""
+    frame = bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text
+    connection.sendall(frame)
+    expected = frame if raw else bytes([0x81, len(text)]) + text
+    answer = receive(connection, len(expected))
+    if answer != expected:
         raise ValueError(answer)
