@@ -230,11 +230,9 @@ std::uint64_t check_text(std::uint8_t* bytes, std::size_t size, ws::frame::Utf8K
 }
 
 std::uint64_t unmask_text(std::uint8_t* bytes, std::size_t size, const Kernels& kernels) {
-  ws::frame::Header header;
-  header.masked = true;
   ws::frame::Utf8Validator validator;
-  if (!ws::frame::unmask({bytes, size}, header, 0, true, validator, kernels)) std::abort();
-  return 1;
+  if (!ws::frame::unmask({bytes, size}, 0, true, validator, kernels)) std::abort();
+  return validator.complete();
 }
 
 // Those of a table's kernels that this processor has.
