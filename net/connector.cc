@@ -10,9 +10,10 @@
 
 namespace sockeye::net {
 
-void Connector::connect(std::vector<Address> addresses) {
+void Connector::connect(std::vector<Address> addresses, const Address& source) {
   assert(!addresses.empty());
   addresses_ = std::move(addresses);
+  source_ = source;
   next_ = 0;
   loop_.schedule(*this);
 }
@@ -30,22 +31,30 @@ void Connector::on_agenda() {
 void Connector::try_next(Error error) {
   while (next_ < addresses_.size()) {
     const Address& address = addresses_[next_++];
-    fd_.reset(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (fd_ && address.family() != AF_UNIX) {
-      const int on = 1;
-      ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
-    // Connected or not yet, epoll reports the outcome as writable. (A Unix socket whose server has
-    // a full backlog says EAGAIN, and there is no event to wait for: that is a failure.)
-    if (fd_ &&
-        (::connect(fd_.get(), address.data(), address.size()) == 0 || errno == EINPROGRESS) &&
-        loop_.watch(fd_.get(), *this)) {
-      return;
-    }
+    if (start(address)) return;
     error = system_error("cannot connect to " + address.text());
     fd_.reset();
   }
   owner_.on_connect_failed(error);
+}
+
+bool Connector::start(const Address& address) {
+  const int on = 1;
+  fd_.reset(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd_) return false;
+  if (address.family() != AF_UNIX) {
+    ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  if (source_.kind() != Address::Kind::none) {
+    // ip(7): the port is chosen by connect(2), so that one port serves several destinations.
+    ::setsockopt(fd_.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (::bind(fd_.get(), source_.data(), source_.size()) != 0) return false;
+  }
+  // Connected or not yet, epoll reports the outcome as writable. (A Unix socket whose server has
+  // a full backlog says EAGAIN, and there is no event to wait for: that is a failure.)
+  const bool started =
+      ::connect(fd_.get(), address.data(), address.size()) == 0 || errno == EINPROGRESS;
+  return started && loop_.watch(fd_.get(), *this);
 }
 
 void Connector::on_events(std::uint32_t events) {

@@ -30,8 +30,9 @@ class Connector final : public Watcher {
   Connector(Loop& loop, Owner& owner) : loop_(loop), owner_(owner) {}
   ~Connector() { cancel(); }
 
-  // Tries `addresses` one after the other; the owner hears of the outcome later.
-  void connect(std::vector<Address> addresses);
+  // Tries `addresses` one after the other; the owner hears of the outcome later. With `source`, an
+  // address of this machine without a port, connections come from there.
+  void connect(std::vector<Address> addresses, const Address& source = {});
 
   // Gives up; the owner isn't called any more.
   void cancel();
@@ -40,10 +41,12 @@ class Connector final : public Watcher {
   void on_events(std::uint32_t events) override;
   void on_agenda() override;
   void try_next(Error error);
+  bool start(const Address& address);
 
   Loop& loop_;
   Owner& owner_;
   std::vector<Address> addresses_;
+  Address source_;
   std::size_t next_ = 0;
   Fd fd_;
 };

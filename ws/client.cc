@@ -18,14 +18,14 @@ class Client::Attempt final : private net::Connector::Owner, private net::Timer 
       : client_(client), nonce_(nonce), request_(std::move(request)), data_(data) {}
   ~Attempt() { client_.loop_.timers().disarm(*this); }
 
-  void start(std::vector<net::Address> addresses) {
+  void start(std::vector<net::Address> addresses, const net::Address& source) {
     const std::uint32_t timeout_ms = client_.settings_.limits.connect_timeout_ms;
     if (timeout_ms != 0) {
       deadline_ms_ = client_.loop_.now_ms() + timeout_ms;
       client_.loop_.timers().arm(*this, deadline_ms_);
     }
     // RFC 6455 §4.1: directly, for it can't be told of a proxy.
-    connector_.connect(std::move(addresses));
+    connector_.connect(std::move(addresses), source);
   }
 
  private:
@@ -91,11 +91,12 @@ Result<void, net::Error> Client::connect(std::string_view url_text, const Connec
   net::Text<http::request_head_bytes> text;
   const auto request = http::upgrade_request(text, offer);
   if (!request) return failure(request.error());
-  std::vector<net::Address> addresses = TRY(net::resolve(url->host, url->port));
+  std::vector<net::Address> addresses = options.addresses;
+  if (addresses.empty()) addresses = TRY(net::resolve(url->host, url->port));
 
   attempts_.push_back(
       std::make_unique<Attempt>(*this, offer.nonce, std::string(*request), options.data));
-  attempts_.back()->start(std::move(addresses));
+  attempts_.back()->start(std::move(addresses), options.source);
   return {};
 }
 

@@ -20,6 +20,8 @@ struct ConnectOptions {
   std::string origin = {};                                             // empty: no Origin field
   std::vector<std::pair<std::string, std::string>> extra_fields = {};  // names and values
   void* data = nullptr;                                                // becomes Connection::data()
+  net::Address source = {};                  // of this machine; Kind::none: the system chooses
+  std::vector<net::Address> addresses = {};  // where the URL's host is; empty: it is resolved
 };
 
 class Client final : public Endpoint {
@@ -29,8 +31,8 @@ class Client final : public Endpoint {
   ~Client();
 
   // Starts to connect to "ws://host[:port]/path?query". Host names are resolved here and now,
-  // which may block. What comes of it is told to the handler: on_open() or on_connect_failure().
-  // An error means that nothing was started.
+  // which may block, unless `options` say where they are. What comes of it is told to the handler:
+  // on_open() or on_connect_failure(). An error means that nothing was started.
   Result<void, net::Error> connect(std::string_view url, const ConnectOptions& options = {});
 
   // Runs the loop until no connection is open or under way.

@@ -29,7 +29,8 @@ Endpoint::Endpoint(Handler& handler, Options options, frame::Role role, net::Loo
                 .pool = loop_.pool(),
                 .limits = within_memory(options_.limits),
                 .kernels = {},
-                .in_chunks = options_.in_chunks},
+                .in_chunks = options_.in_chunks,
+                .own_frames_return = options_.own_frames_return},
       random_(options_.random != nullptr ? *options_.random : system_random_) {
   // A loop that endpoints share has the memory of the first of them.
   if (loop_.pool().budget() == nullptr) loop_.pool().draw_on(&admission_.memory);

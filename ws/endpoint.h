@@ -57,6 +57,11 @@ struct Options {
   // A server's: called each time stop() is.
   std::function<void()> on_stop = {};
 
+  // A client's: the server is no WebSocket server but sends back the bytes that it gets, after the
+  // handshake. What comes is held to the rules for a client's frames. For measurements of what
+  // echoing costs without WebSocket.
+  bool own_frames_return = false;
+
   // A client's: where its nonces and masking keys come from (RFC 6455 §10.3). The system, unless
   // told otherwise; what is given here must outlive the client.
   crypto::Random* random = nullptr;

@@ -69,7 +69,7 @@ Event Protocol::read_on(MutableBytes& input) {
     if (!in_frame_) {
       Header header;
       Error error = Error::none;
-      const bool here = header_kept_ == 0 ? take_header(input, settings_.role, header, error)
+      const bool here = header_kept_ == 0 ? take_header(input, reads_as(), header, error)
                                           : take_kept_header(input, header, error);
       if (!here) {
         if (error != Error::none) return fail(error);
@@ -122,7 +122,7 @@ bool Protocol::take_kept_header(MutableBytes& input, Header& header, Error& erro
   copy_bytes(copy_bytes(joined, Bytes(header_).first(header_kept_)), more);
   MutableBytes bytes(joined, header_kept_ + more.size());
   const std::size_t size = bytes.size();
-  if (!take_header(bytes, settings_.role, header, error)) return false;
+  if (!take_header(bytes, reads_as(), header, error)) return false;
   input = input.subspan(size - bytes.size() - header_kept_);
   header_kept_ = 0;
   return true;

@@ -47,7 +47,8 @@ struct Settings {
   Pool& pool;
   Limits limits;
   Kernels kernels;
-  bool in_chunks = false;  // messages are handed on as they arrive, as Event::Kind::chunk
+  bool in_chunks = false;          // messages are handed on as they arrive, as Event::Kind::chunk
+  bool own_frames_return = false;  // Options::own_frames_return
 };
 
 // One thing that a peer did.
@@ -165,6 +166,9 @@ class Protocol {
                          to);
   }
 
+  // Whose rules for what is received hold.
+  Role reads_as() const { return settings_.own_frames_return ? Role::server : settings_.role; }
+
   // Nothing that came before is unfinished.
   bool at_rest() const {
     return unfinished_ == nullptr && header_kept_ == 0 && !failed_ && !close_received_ &&
@@ -206,7 +210,7 @@ class Protocol {
   opcode = static_cast<Opcode>(bytes[0] ^ frame::fin_bit);
   if (opcode != Opcode::text && opcode != Opcode::binary) return false;
   // §5.1: what a client sends is masked, and what a server sends is not; else `size` exceeds 127.
-  const bool masked = settings_.role == Role::server;
+  const bool masked = reads_as() == Role::server;
   std::size_t size = bytes[1] ^ (masked ? frame::mask_bit : 0u);
   std::size_t start = masked ? 6 : 2;
   if (size > 125) {

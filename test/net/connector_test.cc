@@ -116,6 +116,27 @@ TEST_CASE("Connector: hands over a connected socket: non-blocking, without delay
   }
 }
 
+TEST_CASE("Connector: comes from the source address that it is given") {
+  Site site;
+  site.connector->connect({site.listener.address()}, address("127.0.0.9:0"));
+  REQUIRE(site.outcome());
+  REQUIRE(site.connected);
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  REQUIRE(::getsockname(site.connected.get(), reinterpret_cast<sockaddr*>(&storage), &size) == 0);
+  const Address from = Address::from(reinterpret_cast<sockaddr*>(&storage), size);
+  CHECK(from.with_port(0).text() == "127.0.0.9:0");
+  CHECK(from.port() != 0);
+}
+
+TEST_CASE("Connector: a source address that isn't this machine's is a failure") {
+  Site site;
+  site.connector->connect({site.listener.address()}, address("192.0.2.1:0"));
+  REQUIRE(site.outcome());
+  REQUIRE(site.failures.size() == 1);
+  CHECK(site.failures[0].code == EADDRNOTAVAIL);
+}
+
 TEST_CASE("Connector: a refusal names the address and the system's reason") {
   Site site;
   const Address closed = closed_addresses(1)[0];

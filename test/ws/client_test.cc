@@ -131,6 +131,21 @@ TEST_CASE("several connections at once, each with data of its own") {
   CHECK(rig.server.connection_count() == 20);
 }
 
+TEST_CASE("where to connect, and from where, may be said apart from the URL") {
+  ClientRig rig;
+  std::string host;
+  std::string peer;
+  rig.handler.upgrade = [&](Upgrade& upgrade) {
+    host = upgrade.request().field("host").value_or("");
+    peer = upgrade.connection().peer().with_port(0).text();
+  };
+  REQUIRE(rig.client.connect("ws://example.test/", {.source = *net::Address::parse("127.0.0.9:0"),
+                                                    .addresses = {rig.address}}));
+  REQUIRE(rig.until([&] { return rig.told.has("open"); }));
+  CHECK(host == "example.test");
+  CHECK(peer == "127.0.0.9:0");
+}
+
 TEST_CASE("what the handshake says: origin, further fields, subprotocols") {
   ClientRig rig({.subprotocols = {"b", "a"}}, {.subprotocols = {"a", "b"}});
   std::string origin;
@@ -293,6 +308,33 @@ TEST_CASE("the server's first frames may come with its answer, and with FIN") {
     rig.pass(200);
     CHECK(rig.client.connection_count() == 0);
   }
+}
+
+TEST_CASE("own_frames_return: our frames, sent back as they are, are messages") {
+  Options options;
+  options.own_frames_return = true;
+  ClientRig rig({}, options);
+  rig.told.open = [](Connection& connection) { connection.send_text("Hello"); };
+  RawServer server;
+  REQUIRE(rig.client.connect(server.url()));
+  Peer peer = server.accept(rig);
+  peer.send(accepting(rig.head(peer)));
+  std::string bytes;
+  REQUIRE(rig.until([&] { return peer.receive(), !(bytes += peer.take_input()).empty(); }));
+  SUBCASE("all at once") {
+    peer.send(bytes);
+  }
+  SUBCASE("cut") {
+    peer.send(bytes.substr(0, 7));
+    rig.settle();
+    peer.send(bytes.substr(7));
+  }
+  REQUIRE(rig.until([&] { return rig.told.has("text"); }));
+  CHECK(rig.told.all() == "open, text Hello");
+
+  peer.send("\x81\x01x");
+  REQUIRE(rig.until([&] { return rig.told.has("close"); }));
+  CHECK(rig.told.has("close 1002 " + std::string(info(Error::frame_not_masked).text)));
 }
 
 TEST_CASE("a server that doesn't answer: connect_timeout_ms is for TCP and the handshake in all") {
