@@ -2,13 +2,13 @@
 #include "app/echo.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <memory>
 #include <string_view>
 #include <utility>
 
+#include "app/descriptors.h"
 #include "app/flags.h"
 #include "app/page/embedded.h"
 #include "app/server_flags.h"
@@ -41,14 +41,6 @@ std::string announcement(const net::Address& address) {
   const std::string text = address.text();
   const std::string host = text.starts_with(":") ? "127.0.0.1" : "";
   return "sockeye: listening on " + (has_url ? "ws://" + host + text + "/" : text) + "\n";
-}
-
-// Each connection takes a descriptor: as many as the system allows.
-void raise_descriptor_limit() {
-  rlimit limit;
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "app/bench.h"
 #include "app/cat.h"
 #include "app/echo.h"
 #include "app/flags.h"
@@ -28,6 +29,7 @@ struct Command {
 constexpr Command commands[] = {
     {"echo", "a server that sends every message back", run_echo, echo_help},
     {"cat", "a client for scripts and people", run_cat, cat_help},
+    {"bench", "a load generator, to measure servers", run_bench, bench_help},
 };
 
 const Command* find(std::string_view name) {
@@ -73,7 +75,7 @@ int main(int count, char** values) {
   keep_standard_descriptors();
   const std::span<char* const> arguments(values, static_cast<std::size_t>(count));
   if (arguments.size() < 2) {
-    return complain("a command is needed: echo or cat (see: sockeye help)", exit_usage);
+    return complain("a command is needed: echo, cat or bench (see: sockeye help)", exit_usage);
   }
   const std::string_view name = arguments[1];
   const auto rest = arguments.subspan(2);

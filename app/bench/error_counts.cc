@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#include "app/bench/error_counts.h"
+
+#include <algorithm>
+
+namespace sockeye::app::bench {
+
+void ErrorCounts::add(std::string_view kind, std::uint64_t count) {
+  if (count == 0) return;
+  total_ += count;
+  const auto find = [this](std::string_view wanted) {
+    return std::find_if(entries_.begin(), entries_.end(),
+                        [wanted](const Entry& entry) { return entry.kind == wanted; });
+  };
+  auto found = find(kind);
+  if (found == entries_.end() && entries_.size() >= most_kinds) {
+    kind = "others";
+    found = find(kind);
+  }
+  if (found != entries_.end()) {
+    found->count += count;
+  } else {
+    entries_.push_back({std::string(kind), count});
+  }
+}
+
+void ErrorCounts::merge(const ErrorCounts& other) {
+  for (const Entry& entry : other.entries_) add(entry.kind, entry.count);
+}
+
+}  // namespace sockeye::app::bench

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include "app/bench/json.h"
+
+#include "app/decimal.h"
+#include "net/text.h"
+
+namespace sockeye::app::bench {
+
+Json& Json::put(std::string_view key, std::string_view text) {
+  name(key);
+  quote(text);
+  return *this;
+}
+
+Json& Json::put(std::string_view key, std::uint64_t number) {
+  name(key);
+  text_ += to_text(number);
+  return *this;
+}
+
+Json& Json::put(std::string_view key, double number, unsigned decimals) {
+  name(key);
+  text_ += fixed(number, decimals);
+  return *this;
+}
+
+Json& Json::put_bool(std::string_view key, bool value) {
+  name(key);
+  text_ += value ? "true" : "false";
+  return *this;
+}
+
+Json& Json::open(std::string_view key) {
+  name(key);
+  text_ += '{';
+  return *this;
+}
+
+Json& Json::close() {
+  text_ += '}';
+  return *this;
+}
+
+void Json::name(std::string_view name) {
+  if (!text_.ends_with('{')) text_ += ',';
+  quote(name);
+  text_ += ':';
+}
+
+// RFC 8259 §7: quotation mark, reverse solidus and control characters are escaped.
+void Json::quote(std::string_view text) {
+  text_ += '"';
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20) {
+      text_ += net::Text<6>().put("\\u").put_hex(static_cast<unsigned char>(c), 4).view();
+      continue;
+    }
+    if (c == '"' || c == '\\') text_ += '\\';
+    text_ += c;
+  }
+  text_ += '"';
+}
+
+}  // namespace sockeye::app::bench
