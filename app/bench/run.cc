@@ -33,13 +33,6 @@ double seconds_of(std::uint64_t ns) {
   return static_cast<double>(ns) / 1e9;
 }
 
-std::uint64_t cpu_ns(pthread_t thread) {
-  clockid_t clock;
-  timespec time{};
-  if (pthread_getcpuclockid(thread, &clock) != 0) return 0;
-  return ::clock_gettime(clock, &time) == 0 ? ns_of(time) : 0;
-}
-
 // A line on standard error that is written over again and again, if that is a terminal.
 class LiveLine {
  public:
@@ -274,7 +267,7 @@ std::string Run::progress(std::uint64_t now) const {
 
 std::vector<std::uint64_t> Run::workers_cpu_ns() const {
   std::vector<std::uint64_t> times;
-  for (const auto& worker : workers_) times.push_back(cpu_ns(worker->thread()));
+  for (const auto& worker : workers_) times.push_back(worker->cpu_ns());
   return times;
 }
 

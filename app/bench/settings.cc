@@ -15,6 +15,7 @@ namespace sockeye::app::bench {
 namespace {
 
 constexpr std::uint64_t most_connections = 1'000'000;
+constexpr std::uint32_t most_publishers = 65'536;  // FanOutWorker's messages name theirs in 16 bits
 constexpr std::uint64_t most_bytes = 256 * 1024 * 1024;
 constexpr std::string_view kind_names[] = {"binary", "ascii", "mixed", "json"};
 
@@ -195,6 +196,9 @@ std::string Settings::complete() {
   if (subscribers > 0 && smallest_bytes < Payload::head_bytes) {
     return "-s: with --subscribers a message has at least " + to_text(Payload::head_bytes) +
            " bytes, which say when it was sent";
+  }
+  if (subscribers > 0 && connections > most_publishers) {
+    return "-c: at most " + to_text(most_publishers) + " publishers";
   }
   if (idle > 0) {
     connections = idle;

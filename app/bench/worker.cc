@@ -97,6 +97,15 @@ void Worker::end_now() {
   });
 }
 
+std::uint64_t Worker::cpu_ns() const {
+  // The clock of a thread that has ended is gone, and it has told its last state before.
+  clockid_t clock;
+  timespec time{};
+  const bool runs =
+      pthread_getcpuclockid(thread_, &clock) == 0 && ::clock_gettime(clock, &time) == 0;
+  return runs ? ns_of(time) : final_cpu_ns_.load(std::memory_order_acquire);
+}
+
 // ── The thread ───────────────────────────────────────────────────────────────────────────────
 
 void* Worker::run_thread(void* self) {
@@ -111,6 +120,9 @@ void Worker::run() {
     if (phase() == Phase::closing && client_.connection_count() == 0) set_phase(Phase::done);
   }
   loop().timers().disarm(*this);
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  final_cpu_ns_.store(ns_of(time), std::memory_order_release);
 }
 
 void Worker::set_phase(Phase phase) {

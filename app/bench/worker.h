@@ -48,7 +48,7 @@ struct Shared {
 
   const Settings& settings;
   std::vector<net::Address> addresses;        // of the server
-  net::Fd changed;  // an event descriptor: a worker has a new phase
+  net::Fd changed;                            // an event descriptor: a worker has a new phase
   std::uint64_t begin_ns = 0;                 // of the load, warm-up included
   std::atomic<std::uint64_t> published = 0;   // fan-out: messages sent so far
   std::atomic<std::uint32_t> publishing = 0;  // fan-out: threads that may send more
@@ -70,7 +70,8 @@ class Worker : protected ws::Handler, private net::Timer {
 
   // Waits for the thread's end, which comes soon after Phase::done.
   void join() { pthread_join(thread_, nullptr); }
-  pthread_t thread() const { return thread_; }
+  // What the thread has spent so far, or in all if it has ended.
+  std::uint64_t cpu_ns() const;
 
   Phase phase() const { return phase_.load(std::memory_order_acquire); }
   std::uint32_t opened() const { return opened_.load(std::memory_order_relaxed); }
@@ -156,6 +157,7 @@ class Worker : protected ws::Handler, private net::Timer {
   std::atomic<std::uint32_t> opened_ = 0;
   std::atomic<std::uint64_t> messages_ = 0;
   std::atomic<std::uint64_t> errors_ = 0;
+  std::atomic<std::uint64_t> final_cpu_ns_ = 0;
 };
 
 }  // namespace sockeye::app::bench
