@@ -64,14 +64,15 @@ bool parse_number(std::string_view text, std::uint64_t lowest, std::uint64_t hig
   return parsed.ec == std::errc() && parsed.ptr == end && value >= lowest && value <= highest;
 }
 
-void Flags::value(std::string_view name, std::string_view value_name, std::string help, Take take) {
-  flags_.push_back({name, value_name, std::move(help), std::move(take)});
+void Flags::value(std::string_view name, std::string_view value_name, std::string_view help,
+                  Take take) {
+  flags_.push_back({name, value_name, std::string(help), std::move(take)});
 }
 
-void Flags::number(std::string_view name, std::string_view value_name, std::string help,
+void Flags::number(std::string_view name, std::string_view value_name, std::string_view help,
                    std::uint64_t lowest, std::uint64_t highest,
                    std::function<void(std::uint64_t)> take) {
-  value(name, value_name, std::move(help), [=](std::string_view text) -> std::string {
+  value(name, value_name, help, [=](std::string_view text) -> std::string {
     std::uint64_t number;
     if (!parse_number(text, lowest, highest, number)) {
       return "must be a number from " + to_text(lowest) + " to " + to_text(highest);
@@ -81,8 +82,8 @@ void Flags::number(std::string_view name, std::string_view value_name, std::stri
   });
 }
 
-void Flags::toggle(std::string_view name, std::string help, std::function<void()> take) {
-  value(name, {}, std::move(help), [take = std::move(take)](std::string_view) -> std::string {
+void Flags::toggle(std::string_view name, std::string_view help, std::function<void()> take) {
+  value(name, {}, help, [take = std::move(take)](std::string_view) -> std::string {
     take();
     return {};
   });

@@ -41,11 +41,11 @@ class Flags {
   Flags(std::string_view usage, std::string_view purpose) : usage_(usage), purpose_(purpose) {}
 
   // An option with a value, "--name VALUE" or "--name=VALUE".
-  void value(std::string_view name, std::string_view value_name, std::string help, Take take);
-  void number(std::string_view name, std::string_view value_name, std::string help,
+  void value(std::string_view name, std::string_view value_name, std::string_view help, Take take);
+  void number(std::string_view name, std::string_view value_name, std::string_view help,
               std::uint64_t lowest, std::uint64_t highest, std::function<void(std::uint64_t)> take);
   // An option without one.
-  void toggle(std::string_view name, std::string help, std::function<void()> take);
+  void toggle(std::string_view name, std::string_view help, std::function<void()> take);
   // An argument that is no option, such as a URL.
   void operand(Take take) { operand_ = std::move(take); }
 

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "app/bench/json.h"
-#include "app/decimal.h"
+#include "app/bench/lines.h"
 
 namespace sockeye::app::bench {
 
@@ -12,138 +12,181 @@ namespace {
 
 struct Percentile {
   std::string_view name;
+  std::string_view padding;
   double percent;
 };
 
 constexpr Percentile percentiles[] = {
-    {"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99.9", 99.9}, {"p99.99", 99.99},
+    {"p50", "     ", 50},   {"p90", "     ", 90},    {"p99", "     ", 99},
+    {"p99.9", "   ", 99.9}, {"p99.99", "  ", 99.99},
 };
 
-double per(double amount, std::uint64_t count) {
-  return count > 0 ? amount / static_cast<double>(count) : 0;
-}
+// What the load consists of: one of them, and many.
+struct Unit {
+  std::string_view one;
+  std::string_view many;
+};
 
-// What the load consists of.
-std::string_view unit(Mode mode) {
+Unit unit_of(Mode mode) {
   switch (mode) {
     case Mode::closed:
     case Mode::open:
-      return "message";
+      return {"message", "messages"};
     case Mode::fan_out:
-      return "delivery";
+      return {"delivery", "deliveries"};
     case Mode::connect:
-      return "connection";
+      return {"connection", "connections"};
     case Mode::idle:
-      return "Pong";
+      return {"Pong", "Pongs"};
   }
   return {};
 }
 
-std::string counted(std::uint64_t count, std::string_view what) {
-  return grouped(count) + " " + std::string(what) + (count == 1 ? "" : "s");
+double per_message(std::uint64_t ns, const Tally& tally) {
+  return tally.messages > 0 ? static_cast<double>(ns) / static_cast<double>(tally.messages) : 0;
 }
 
-std::string line(std::string_view name, std::string text) {
-  std::string padded = "  " + std::string(name);
-  padded.resize(14, ' ');
-  return padded + text + "\n";
-}
+// ── For people ───────────────────────────────────────────────────────────────────────────────
 
-std::string sizes(const Settings& settings) {
-  std::string text = grouped(settings.smallest_bytes);
+void put_sizes(Lines& lines, const Settings& settings) {
+  lines.put(", ").count(settings.smallest_bytes);
   if (settings.largest_bytes != settings.smallest_bytes) {
-    text += " to " + grouped(settings.largest_bytes);
+    lines.put(" to ").count(settings.largest_bytes);
   }
-  return text + " bytes, " + std::string(name_of(settings.kind));
+  lines.put(" bytes, ").put(name_of(settings.kind));
 }
 
-std::string describe_load(const Settings& settings) {
-  const std::string connections = counted(settings.connections, "connection");
+void put_load(Lines& lines, const Settings& settings) {
   switch (settings.mode()) {
     case Mode::closed:
-      return "closed loop, " + connections + " with " + to_text(settings.outstanding) +
-             " outstanding, " + sizes(settings);
+      lines.put("closed loop, ").count(settings.connections, "connection").put(" with ");
+      lines.count(settings.outstanding).put(" outstanding");
+      return put_sizes(lines, settings);
     case Mode::open:
-      return "open loop, " + grouped(settings.rate) + " messages per second over " + connections +
-             ", " + sizes(settings);
+      lines.put("open loop, ").count(settings.rate).put(" messages per second over ");
+      lines.count(settings.connections, "connection");
+      return put_sizes(lines, settings);
     case Mode::fan_out:
-      return "fan-out, " + counted(settings.connections, "publisher") + ", " +
-             counted(settings.subscribers, "subscriber") + ", " + sizes(settings) +
-             (settings.rate > 0 ? ", " + grouped(settings.rate) + " messages per second" : "");
+      lines.put("fan-out, ").count(settings.connections, "publisher").put(", ");
+      lines.count(settings.subscribers, "subscriber");
+      if (settings.rate > 0) lines.put(", ").count(settings.rate).put(" messages per second");
+      return put_sizes(lines, settings);
     case Mode::connect:
-      return "connection rate, " + grouped(settings.connections) + " at a time";
+      lines.put("connection rate, ").count(settings.connections).put(" at a time");
+      return;
     case Mode::idle:
-      return "idle, " + connections;
+      lines.put("idle, ").count(settings.connections, "connection");
+      return;
   }
-  return {};
 }
 
-std::string latency_lines(const Histogram& latency) {
-  std::string text = line("latency", "min " + duration_text(latency.min()) + ", mean " +
-                                         duration_text(static_cast<std::uint64_t>(latency.mean())));
-  for (const Percentile& one : percentiles) {
-    text += line("", std::string(one.name) + std::string(8 - one.name.size(), ' ') +
-                         duration_text(latency.value_at(one.percent)));
-  }
-  return text + line("", "max     " + duration_text(latency.max()));
+void put_measured(Lines& lines, const Settings& settings, const Outcome& outcome) {
+  lines.line("measured").decimal(outcome.seconds, 2).put(" s with ");
+  lines.count(settings.threads, "thread");
+  if (outcome.interrupted) lines.put(", interrupted");
+  if (settings.mode() == Mode::connect) return;
+  lines.line("opened").count(outcome.tally.opened, "connection").put(" in ");
+  lines.decimal(outcome.opening_seconds, 2).put(" s");
 }
 
-std::string server_lines(const Settings& settings, const Outcome& outcome) {
-  const ServerCost& cost = *outcome.server;
-  const auto each = [&outcome](std::uint64_t ns) {
-    return duration_text(
-        static_cast<std::uint64_t>(per(static_cast<double>(ns), outcome.tally.messages)));
-  };
-  std::string text = line("server", fixed(100 * outcome.server_share(), 0) + " % of a core");
-  if (settings.mode() != Mode::idle && outcome.tally.messages > 0) {
-    text += line("", "CPU for each " + std::string(unit(settings.mode())) + ": " +
-                         each(cost.cpu.user_ns + cost.cpu.system_ns) + ", of these " +
-                         each(cost.cpu.user_ns) + " in user space, " + each(cost.cpu.system_ns) +
-                         " in the kernel");
-  }
-  if (cost.bytes_per_connection && settings.mode() != Mode::connect) {
-    text += line("", "memory of its own for each connection: " +
-                         size_text(static_cast<std::uint64_t>(*cost.bytes_per_connection)));
-  }
-  return text;
-}
-
-std::string error_lines(const ErrorCounts& errors) {
-  if (errors.total() == 0) return line("errors", "none");
-  std::string text = line("errors", grouped(errors.total()));
-  for (const ErrorCounts::Entry& entry : errors.entries()) {
-    text += line("", grouped(entry.count) + " x " + entry.kind);
-  }
-  return text;
-}
-
-std::string rate_lines(const Settings& settings, const Outcome& outcome) {
+void put_amounts(Lines& lines, const Settings& settings, const Outcome& outcome) {
   const Tally& tally = outcome.tally;
-  const auto rate =
-      static_cast<std::uint64_t>(static_cast<double>(tally.messages) / outcome.seconds);
-  std::string name(unit(settings.mode()));
-  name = name == "delivery" ? "deliveries" : name + "s";
-  std::string text = line(name, grouped(tally.messages) + ", " + grouped(rate) + " per second");
-  if (settings.mode() == Mode::connect) return text;
-  const auto bytes = [&outcome](std::uint64_t size) {
-    return size_text(size) + ", " +
-           size_text(static_cast<std::uint64_t>(static_cast<double>(size) / outcome.seconds)) +
-           " per second";
+  if (settings.mode() == Mode::idle) {
+    lines.line("answered").count(tally.messages).put(" of ").count(settings.idle);
+    lines.put(", each a Ping after that time");
+    return;
+  }
+  const auto messages = static_cast<double>(tally.messages);
+  lines.line(unit_of(settings.mode()).many).count(tally.messages).put(", ");
+  lines.count(static_cast<std::uint64_t>(outcome.per_second(messages))).put(" per second");
+  if (settings.mode() == Mode::connect) return;
+  const auto put_bytes = [&lines, &outcome](std::string_view name, std::uint64_t bytes) {
+    const auto size = static_cast<double>(bytes);
+    lines.line(name).size(size).put(", ").size(outcome.per_second(size)).put(" per second");
   };
-  return text + line("sent", bytes(tally.bytes_sent)) +
-         line("received", bytes(tally.bytes_received));
+  put_bytes("sent", tally.bytes_sent);
+  put_bytes("received", tally.bytes_received);
 }
+
+void put_latency(Lines& lines, const Histogram& latency) {
+  if (latency.count() == 0) return;
+  lines.line("latency").put("min ").duration(static_cast<double>(latency.min()));
+  lines.put(", mean ").duration(latency.mean());
+  for (const Percentile& one : percentiles) {
+    const auto ns = static_cast<double>(latency.value_at(one.percent));
+    lines.line().put(one.name).put(one.padding).duration(ns);
+  }
+  lines.line().put("max     ").duration(static_cast<double>(latency.max()));
+}
+
+void put_errors(Lines& lines, const ErrorCounts& errors) {
+  lines.line("errors");
+  if (errors.total() == 0) {
+    lines.put("none");
+    return;
+  }
+  lines.count(errors.total());
+  for (const ErrorCounts::Entry& entry : errors.entries()) {
+    lines.line().count(entry.count).put(" x ").put(entry.kind);
+  }
+}
+
+void put_server(Lines& lines, const Settings& settings, const Outcome& outcome) {
+  const CpuTime& cpu = outcome.server->cpu;
+  const Tally& tally = outcome.tally;
+  lines.line("server").percent(outcome.server_share()).put(" of a core");
+  if (settings.mode() != Mode::idle && tally.messages > 0) {
+    lines.line().put("CPU for each ").put(unit_of(settings.mode()).one).put(": ");
+    lines.duration(per_message(cpu.user_ns + cpu.system_ns, tally)).put(", of these ");
+    lines.duration(per_message(cpu.user_ns, tally)).put(" in user space, ");
+    lines.duration(per_message(cpu.system_ns, tally)).put(" in the kernel");
+  }
+  if (outcome.server->bytes_per_connection && settings.mode() != Mode::connect) {
+    lines.line().put("memory of its own for each connection: ");
+    lines.size(*outcome.server->bytes_per_connection);
+  }
+}
+
+void put_generator(Lines& lines, const Settings& settings, const Outcome& outcome) {
+  lines.line("generator").percent(outcome.generator_share).put(" of a core");
+  if (settings.threads > 1) lines.put(" in its busiest thread");
+  if (!outcome.generator_was_bottleneck()) return;
+  lines.line().put("warning: it had no time left, so the server may be faster than this:");
+  lines.line().put("give it more threads (-t) and cores");
+}
+
+// ── For programs ─────────────────────────────────────────────────────────────────────────────
 
 double microseconds(std::uint64_t ns) {
   return static_cast<double>(ns) / 1000;
 }
 
-void put_payload(Json& json, const Settings& settings) {
+void put_load(Json& json, const Settings& settings) {
+  json.put("mode", name_of(settings.mode()))
+      .put("url", settings.url)
+      .put("connections", settings.connections)
+      .put("outstanding", settings.outstanding)
+      .put("threads", settings.threads);
+  if (settings.rate > 0) json.put("rate", settings.rate);
+  if (settings.subscribers > 0) json.put("subscribers", settings.subscribers);
+  if (settings.raw_echo) json.put_bool("raw_echo", true);
   json.open("payload")
       .put("kind", name_of(settings.kind))
       .put("smallest", settings.smallest_bytes)
       .put("largest", settings.largest_bytes)
       .close();
+}
+
+void put_amounts(Json& json, const Outcome& outcome) {
+  const Tally& tally = outcome.tally;
+  json.put("opened", tally.opened)
+      .put("opening_seconds", outcome.opening_seconds, 3)
+      .put("seconds", outcome.seconds, 3)
+      .put_bool("interrupted", outcome.interrupted)
+      .put("messages", tally.messages)
+      .put("messages_per_second", outcome.per_second(static_cast<double>(tally.messages)), 1)
+      .put("bytes_sent", tally.bytes_sent)
+      .put("bytes_received", tally.bytes_received);
 }
 
 void put_latency(Json& json, const Histogram& latency) {
@@ -164,11 +207,10 @@ void put_errors(Json& json, const ErrorCounts& errors) {
 
 void put_server(Json& json, const Settings& settings, const Outcome& outcome) {
   const ServerCost& cost = *outcome.server;
-  const std::uint64_t messages = outcome.tally.messages;
   json.open("server").put("pid", static_cast<std::uint64_t>(settings.pid));
   if (settings.mode() != Mode::idle) {
-    json.put("user_ns_per_message", per(static_cast<double>(cost.cpu.user_ns), messages), 1)
-        .put("system_ns_per_message", per(static_cast<double>(cost.cpu.system_ns), messages), 1);
+    json.put("user_ns_per_message", per_message(cost.cpu.user_ns, outcome.tally), 1)
+        .put("system_ns_per_message", per_message(cost.cpu.system_ns, outcome.tally), 1);
   }
   json.put("cpu_share", outcome.server_share(), 4);
   if (cost.bytes_per_connection) json.put("bytes_per_connection", *cost.bytes_per_connection, 1);
@@ -178,53 +220,24 @@ void put_server(Json& json, const Settings& settings, const Outcome& outcome) {
 }  // namespace
 
 std::string report_text(const Settings& settings, const Outcome& outcome) {
-  std::string text = settings.url + ": " + describe_load(settings) + "\n";
-  text += line("measured", fixed(outcome.seconds, 2) + " s with " +
-                               counted(settings.threads, "thread") +
-                               (outcome.interrupted ? ", interrupted" : "") + "; " +
-                               counted(outcome.tally.opened, "connection") + " opened in " +
-                               fixed(outcome.opening_seconds, 2) + " s");
-  if (settings.mode() == Mode::idle) {
-    text += line("answered", grouped(outcome.tally.messages) + " of " + grouped(settings.idle) +
-                                 ", each a Ping after that time");
-  } else {
-    text += rate_lines(settings, outcome);
-  }
-  if (outcome.tally.latency.count() > 0) text += latency_lines(outcome.tally.latency);
-  text += error_lines(outcome.tally.errors);
-  if (outcome.server) text += server_lines(settings, outcome);
-  text += line("generator", fixed(100 * outcome.generator_share, 0) + " % of a core" +
-                                (settings.threads > 1 ? " in its busiest thread" : ""));
-  if (outcome.generator_was_bottleneck()) {
-    text +=
-        "warning: the generator had no time left, so the server may be faster than this: give "
-        "it more threads (-t) and cores, or larger messages\n";
-  }
-  return text;
+  Lines lines;
+  lines.put(settings.url).put(": ");
+  put_load(lines, settings);
+  put_measured(lines, settings, outcome);
+  put_amounts(lines, settings, outcome);
+  put_latency(lines, outcome.tally.latency);
+  put_errors(lines, outcome.tally.errors);
+  if (outcome.server) put_server(lines, settings, outcome);
+  put_generator(lines, settings, outcome);
+  return lines.put("\n").text();
 }
 
 std::string report_json(const Settings& settings, const Outcome& outcome) {
-  const Tally& tally = outcome.tally;
   Json json;
-  json.put("mode", name_of(settings.mode()))
-      .put("url", settings.url)
-      .put("connections", settings.connections)
-      .put("outstanding", settings.outstanding)
-      .put("threads", settings.threads);
-  if (settings.rate > 0) json.put("rate", settings.rate);
-  if (settings.subscribers > 0) json.put("subscribers", settings.subscribers);
-  if (settings.raw_echo) json.put_bool("raw_echo", true);
-  put_payload(json, settings);
-  json.put("opened", tally.opened)
-      .put("opening_seconds", outcome.opening_seconds, 3)
-      .put("seconds", outcome.seconds, 3)
-      .put_bool("interrupted", outcome.interrupted)
-      .put("messages", tally.messages)
-      .put("messages_per_second", static_cast<double>(tally.messages) / outcome.seconds, 1)
-      .put("bytes_sent", tally.bytes_sent)
-      .put("bytes_received", tally.bytes_received);
-  put_latency(json, tally.latency);
-  put_errors(json, tally.errors);
+  put_load(json, settings);
+  put_amounts(json, outcome);
+  put_latency(json, outcome.tally.latency);
+  put_errors(json, outcome.tally.errors);
   if (outcome.server) put_server(json, settings, outcome);
   json.open("generator")
       .put("cpu_share", outcome.generator_share, 4)

@@ -16,8 +16,8 @@
 #include "app/bench/echo_worker.h"
 #include "app/bench/fan_out_worker.h"
 #include "app/bench/idle_worker.h"
+#include "app/bench/lines.h"
 #include "app/bench/time.h"
-#include "app/decimal.h"
 #include "net/resolver.h"
 #include "net/signals.h"
 #include "ws/http/url.h"
@@ -56,6 +56,10 @@ class LiveLine {
   const bool shown_ = ::isatty(STDERR_FILENO) != 0;
   std::uint64_t next_ns_ = 0;
 };
+
+net::Error interrupted() {
+  return {"interrupted before anything was measured", 0};
+}
 
 class Run {
  public:
@@ -148,7 +152,7 @@ Result<void, net::Error> Run::open() {
   }
   wait_until(~std::uint64_t{0}, [this] { return all(Worker::Phase::open); });
   outcome_.opening_seconds = seconds_of(now_ns() - begin);
-  if (outcome_.interrupted) return net::Error{"interrupted before anything was measured", 0};
+  if (outcome_.interrupted) return interrupted();
   std::uint32_t opened = 0;
   for (const auto& worker : workers_) opened += worker->opened();
   if (opened == 0) return net::Error{settings_.url + ": " + workers_.front()->failure(), 0};
@@ -174,10 +178,10 @@ Result<void, net::Error> Run::measure() {
   const std::vector<std::uint64_t> cpu_after = workers_cpu_ns();
 
   outcome_.seconds = seconds_of(end - window_.begin_ns);
-  if (end == window_.begin_ns) return net::Error{"interrupted before anything was measured", 0};
+  if (outcome_.interrupted && end == window_.begin_ns) return interrupted();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    const double share = seconds_of(cpu_after[i] - cpu_before[i]) / outcome_.seconds;
-    outcome_.generator_share = std::max(outcome_.generator_share, share);
+    const double spent = seconds_of(cpu_after[i] - cpu_before[i]);
+    outcome_.generator_share = std::max(outcome_.generator_share, outcome_.per_second(spent));
   }
   if (settings_.pid == 0) return {};
   ServerCost cost;
@@ -251,18 +255,20 @@ std::string Run::progress(std::uint64_t now) const {
     messages += worker->messages();
     errors += worker->errors();
   }
-  std::string text = grouped(opened) + " connections";
+  Lines line;
+  line.count(opened, "connection");
   if (now >= window_.begin_ns) {
-    const std::uint64_t ns = std::min(now, window_.end_ns) - window_.begin_ns;
-    text += ", " + fixed(seconds_of(ns), 0) + " of " +
-            fixed(static_cast<double>(settings_.duration_ms) / 1000, 0) + " s, " +
-            grouped(messages) + " messages";
-    if (ns > 0) {
-      text += ", " + fixed(static_cast<double>(messages) / seconds_of(ns), 0) + " per second";
+    const double seconds = seconds_of(std::min(now, window_.end_ns) - window_.begin_ns);
+    line.put(", ").decimal(seconds, 0).put(" of ");
+    line.decimal(static_cast<double>(settings_.duration_ms) / 1000, 0).put(" s, ");
+    line.count(messages, "message");
+    if (seconds > 0) {
+      const double rate = static_cast<double>(messages) / seconds;
+      line.put(", ").count(static_cast<std::uint64_t>(rate)).put(" per second");
     }
   }
-  if (errors > 0) text += ", " + grouped(errors) + " errors";
-  return text;
+  if (errors > 0) line.put(", ").count(errors, "error");
+  return line.text();
 }
 
 std::vector<std::uint64_t> Run::workers_cpu_ns() const {
@@ -274,7 +280,7 @@ std::vector<std::uint64_t> Run::workers_cpu_ns() const {
 }  // namespace
 
 double Outcome::server_share() const {
-  return server ? seconds_of(server->cpu.user_ns + server->cpu.system_ns) / seconds : 0;
+  return server ? per_second(seconds_of(server->cpu.user_ns + server->cpu.system_ns)) : 0;
 }
 
 bool Outcome::generator_was_bottleneck() const {

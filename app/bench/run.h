@@ -34,6 +34,8 @@ struct Outcome {
   std::optional<ServerCost> server;
   bool interrupted = false;
 
+  // 0 where nothing was measured, as all connections had been closed before.
+  double per_second(double amount) const { return seconds > 0 ? amount / seconds : 0; }
   double server_share() const;
   // Whether the generator had no time left while the server had some, as far as that is known.
   bool generator_was_bottleneck() const;

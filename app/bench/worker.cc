@@ -167,7 +167,10 @@ void Worker::on_open(Connection&) {
 void Worker::on_connect_failure(const ConnectFailure& failure) {
   --under_way_;
   count_failure(failure);
-  if (tally_.opened == 0) failure_ = failure.text;
+  if (tally_.opened == 0) {
+    failure_ = failure.text;
+    if (failure.status != 0) failure_ += numbered(", status ", failure.status);
+  }
   // A server that takes no more isn't asked for thousands more.
   if (tally_.opened == 0 || ++failures_in_row_ >= most_handshakes) started_ = connections_;
   open_more();
