@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "net/pool.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstdlib>
 #include <new>
@@ -57,7 +58,7 @@ void Pool::release(void* block, std::size_t size) {
   const std::size_t bytes = block_size(size);
   given_out_bytes_ -= bytes;
   if (budget_ != nullptr) budget_->give_back(bytes);
-  if (bytes > kept_limit_bytes_ - kept_bytes_) {
+  if (bytes > kept_limit_bytes_ - std::min(kept_bytes_, kept_limit_bytes_)) {
     std::free(block);
     return;
   }

@@ -50,6 +50,9 @@ class Pool {
   void draw_on(MemoryBudget* budget);
   MemoryBudget* budget() const { return budget_; }
 
+  // For a program that knows its traffic: another limit, for what is released from now on.
+  void keep_up_to(std::size_t limit_bytes) { kept_limit_bytes_ = limit_bytes; }
+
   // What allocate(size) really hands out, so that callers can use all of it.
   static constexpr std::size_t block_size(std::size_t size) {
     return size <= smallest_block ? smallest_block : std::bit_ceil(size);
@@ -79,7 +82,7 @@ class Pool {
   std::size_t given_out_bytes_ = 0;
   std::size_t kept_bytes_ = 0;
   MemoryBudget* budget_ = nullptr;
-  const std::size_t kept_limit_bytes_;
+  std::size_t kept_limit_bytes_;
 };
 
 }  // namespace sockeye

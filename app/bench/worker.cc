@@ -67,6 +67,8 @@ Worker::Worker(Shared& shared, std::uint32_t index, std::uint32_t connections)
       most_under_way_(std::max(most_handshakes / shared.settings.threads, 1u)),
       client_(*this, options_for(shared.settings)) {
   connect_options_.addresses = shared.addresses;
+  // The same messages again and again: what they take once is kept, however large.
+  loop().pool().keep_up_to(std::numeric_limits<std::size_t>::max());
 }
 
 // ── For the thread that owns the worker ──────────────────────────────────────────────────────

@@ -85,6 +85,24 @@ TEST_CASE("Pool: a block larger than the limit is never kept, and with a limit o
   CHECK(memory.live_blocks() == 0);
 }
 
+TEST_CASE("Pool: the limit may change while some is kept") {
+  const MallocWatch memory;
+  Pool pool(0);
+  pool.keep_up_to(1 << 20);
+  void* one = pool.allocate(1 << 19);
+  void* two = pool.allocate(1 << 19);
+  pool.release(one, 1 << 19);
+  pool.release(two, 1 << 19);
+  CHECK(memory.live_blocks() == 2);
+  void* third = pool.allocate(64);
+  pool.keep_up_to(64);  // less than there is: what comes back now is over it
+  pool.release(third, 64);
+  CHECK(memory.live_blocks() == 2);
+  CHECK(pool.allocate(1 << 19) == two);
+  pool.release(two, 1 << 19);
+  CHECK(memory.live_blocks() == 1);
+}
+
 TEST_CASE("Pool: steady traffic asks the system for nothing, and at the end all goes back") {
   const MallocWatch memory;
   {

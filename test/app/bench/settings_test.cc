@@ -2,14 +2,28 @@
 #include "app/bench/settings.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <string>
 #include <vector>
+
+#include "net/fd.h"
 
 namespace sockeye::app::bench {
 namespace {
 
 constexpr const char* url = "ws://127.0.0.1:9000/";
+
+// While it lives, what is written to standard error is lost: for mistakes made on purpose.
+struct QuietErrors {
+  QuietErrors() : before(::dup(STDERR_FILENO)) {
+    const net::Fd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+    ::dup2(nowhere.get(), STDERR_FILENO);
+  }
+  ~QuietErrors() { ::dup2(before.get(), STDERR_FILENO); }
+  net::Fd before;
+};
 
 // What the command line makes of `arguments` and a URL.
 struct Parsed {
@@ -111,6 +125,7 @@ TEST_CASE("bench flags: what contradicts itself, or can't be, is said") {
 }
 
 TEST_CASE("bench flags: values that are none are refused") {
+  const QuietErrors quiet;
   const std::vector<std::vector<std::string>> mistakes = {
       {"-c", "0"},     {"-p", "0"},       {"-t", "0"},          {"-d", "0"},
       {"-d", "-1"},    {"-d", "1."},      {"-d", "1.2345"},     {"-d", ".5"},
