@@ -288,11 +288,56 @@ bench-million: $(BUILD)/sockeye
 $(BUILD)/bench/kernels: $(BUILD)/obj/test/bench/kernels.o $(BUILD)/libsockeye.a
 	@mkdir -p $(@D)
 	$(call say,link)$(LINK) -o $@ $^
+## bench-peers: the race against other libraries' echo servers (ROUNDS, SECONDS, PEERS, ARGS)
+.PHONY: bench-peers bench-readme
+ROUNDS  = 3
+SECONDS = 2
+RACE    = $(BUILD)/bench/race.json
+bench-peers: $(BUILD)/sockeye $(BUILD)/bench/raw_echo
+	@SOCKEYE=$< /usr/bin/python3 -B test/bench/race --rounds $(ROUNDS) --seconds $(SECONDS) \
+	  --output $(RACE) $(ARGS)
+## bench-readme: the last race's tables and charts, for the README
+bench-readme:
+	@test/support/need python3-matplotlib:/usr/lib/python3/dist-packages/matplotlib/__init__.py
+	@/usr/bin/python3 -B test/bench/race_readme $(RACE)
 
 # The limit that servers are measured against, made as the program is.
 $(BUILD)/bench/raw_echo: $(BUILD)/obj/test/bench/raw_echo.o $(BUILD)/libsockeye.a $(RUNTIME)
 	@mkdir -p $(@D)
 	$(call say,link)$(PROGRAM) -o $@ $^ $(LIBS)
+
+# Echo servers over others' libraries, optimised as far as a compiler does by itself.
+PEERS_FOLDER := $(BUILD)/bench/peers
+$(PEERS_FOLDER)/beast:         private NEEDED := libboost1.74-dev:/usr/include/boost/beast.hpp
+$(PEERS_FOLDER)/beast:         private LIBS   := -pthread
+$(PEERS_FOLDER)/websocketpp:   private NEEDED := libboost1.74-dev:/usr/include/boost/asio.hpp \
+                                 libwebsocketpp-dev:/usr/include/websocketpp/server.hpp
+$(PEERS_FOLDER)/websocketpp:   private LIBS   := -pthread
+$(PEERS_FOLDER)/libwebsockets: private NEEDED := libwebsockets-dev:/usr/include/libwebsockets.h
+$(PEERS_FOLDER)/libwebsockets: private LIBS   := -lwebsockets
+$(addprefix $(PEERS_FOLDER)/,beast websocketpp libwebsockets): $(PEERS_FOLDER)/%: test/bench/peers/%.cc
+	@test/support/need $(NEEDED)
+	@mkdir -p $(@D)
+	$(call say,compile)$(CXX) -std=c++17 -O3 -DNDEBUG -o $@ $< $(LIBS)
+
+GOPATH_OF_DEBIAN := /usr/share/gocode
+$(PEERS_FOLDER)/gorilla: test/bench/peers/gorilla.go
+	@test/support/need golang-go:go golang-github-gorilla-websocket-dev:$(GOPATH_OF_DEBIAN)/src/github.com/gorilla/websocket
+	@mkdir -p $(@D)
+	$(call say,compile)GO111MODULE=off GOPATH=$(GOPATH_OF_DEBIAN) GOCACHE=$(CURDIR)/$(@D)/go-cache go build -o $@ $<
+
+$(PEERS_FOLDER)/node_modules/.package-lock.json: test/bench/peers/package-lock.json
+	@test/support/need nodejs:node npm:npm
+	@mkdir -p $(PEERS_FOLDER)
+	@cp test/bench/peers/package.json $< $(PEERS_FOLDER)
+	$(call say,install)cd $(PEERS_FOLDER) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
+
+# The C extension of websockets, whose source Debian ships without the compiled form.
+PYTHON_PACKAGES := /usr/lib/python3/dist-packages
+$(PEERS_FOLDER)/speedups.so: test/bench/peers/python_websockets.py
+	@test/support/need python3-websockets:$(PYTHON_PACKAGES)/websockets/speedups.c python3-uvloop:$(PYTHON_PACKAGES)/uvloop python3-dev:/usr/bin/python3-config
+	@mkdir -p $(@D)
+	$(call say,compile)$(CXX) -x c -O3 -shared -fPIC $$(/usr/bin/python3-config --includes) -o $@ $(PYTHON_PACKAGES)/websockets/speedups.c
 
 # -------------------------------------------------------------------------------------- endurance
 

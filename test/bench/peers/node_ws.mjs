@@ -6,19 +6,19 @@
 // Text is checked to be UTF-8. TCP_NODELAY is set by ws.
 //
 // SPDX-License-Identifier: MIT
-import { createRequire } from 'node:module';
+import { createRequire } from "node:module";
 
 // Installed by the race under build/, from the package.json beside this file.
-const { WebSocketServer } = createRequire(`${process.env.PEERS_FOLDER}/`)('ws');
+const { WebSocketServer } = createRequire(`${process.env.PEERS_FOLDER}/`)("ws");
 
 const server = new WebSocketServer({
-  host: '127.0.0.1',
+  host: "127.0.0.1",
   port: Number(process.argv[2]),
   perMessageDeflate: false,
   clientTracking: false,
   maxPayload: 64 * 1024 * 1024,
 });
-server.on('connection', (socket) => {
-  socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
-  socket.on('error', () => socket.terminate());
+server.on("connection", (socket) => {
+  socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+  socket.on("error", () => socket.terminate());
 });
