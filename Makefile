@@ -128,7 +128,7 @@ test: $(BUILD)/test/unit
 	@$< $(ARGS)
 
 ## e2e: real clients against the program: Node, Python, Chromium
-e2e: $(BUILD)/sockeye $(BUILD)/libsockeye.a
+e2e: $(BUILD)/sockeye $(BUILD)/libsockeye.a $(BUILD)/bench/raw_echo
 	@SOCKEYE=$(BUILD)/sockeye test/e2e/run
 
 ## e2e-sanitized: the same against sanitized builds, one of them with three threads

@@ -259,7 +259,8 @@ def method(results):
         f"Each echo's length and kind is checked; all but the raw echo unmask, and check that text "
         f"is UTF-8. Figures are medians over {results['rounds']} rounds of {results['seconds']:g} s, "
         f"in which the servers took turns in changing order. CPU time is user and system time of "
-        f"the server's process from /proc, divided by the messages. \"Raw echo\" sends back what it "
+        f"the server's process from /proc, divided by the messages; on loopback it holds what the "
+        f"kernel does to deliver, too, for that runs on the sender's processor. \"Raw echo\" sends back what it "
         f"receives, unparsed (`test/bench/raw_echo.cc`): the least that epoll allows. Where most of "
         f"Sockeye's time passes in the kernel, the kernel decides: servers differ little there, and "
         f"less than the noise means nothing.")
