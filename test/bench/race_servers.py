@@ -39,7 +39,7 @@ AGAIN = own("Sockeye again", "again")
 
 PEERS = (
     Server("libwebsockets", "peer", ["{}/libwebsockets", "PORT"], "libwebsockets",
-           ("libwebsockets-dev", "libuv1")),
+           ("libwebsockets-dev",)),
     Server("websocketpp", "peer", ["{}/websocketpp", "PORT"], "websocketpp",
            ("libwebsocketpp-dev", "libboost1.74-dev")),
     Server("Boost.Beast", "peer", ["{}/beast", "PORT"], "beast", ("libboost1.74-dev",)),
