@@ -315,29 +315,36 @@ $(PEERS_FOLDER)/websocketpp:   private NEEDED := libboost1.74-dev:/usr/include/b
 $(PEERS_FOLDER)/websocketpp:   private LIBS   := -pthread
 $(PEERS_FOLDER)/libwebsockets: private NEEDED := libwebsockets-dev:/usr/include/libwebsockets.h
 $(PEERS_FOLDER)/libwebsockets: private LIBS   := -lwebsockets
-$(addprefix $(PEERS_FOLDER)/,beast websocketpp libwebsockets): $(PEERS_FOLDER)/%: test/bench/peers/%.cc
+$(addprefix $(PEERS_FOLDER)/,beast websocketpp libwebsockets): \
+  $(PEERS_FOLDER)/%: test/bench/peers/%.cc
 	@test/support/need $(NEEDED)
 	@mkdir -p $(@D)
 	$(call say,compile)$(CXX) -std=c++17 -O3 -DNDEBUG -o $@ $< $(LIBS)
 
 GOPATH_OF_DEBIAN := /usr/share/gocode
 $(PEERS_FOLDER)/gorilla: test/bench/peers/gorilla.go
-	@test/support/need golang-go:go golang-github-gorilla-websocket-dev:$(GOPATH_OF_DEBIAN)/src/github.com/gorilla/websocket
+	@test/support/need golang-go:go \
+	  golang-github-gorilla-websocket-dev:$(GOPATH_OF_DEBIAN)/src/github.com/gorilla/websocket
 	@mkdir -p $(@D)
-	$(call say,compile)GO111MODULE=off GOPATH=$(GOPATH_OF_DEBIAN) GOCACHE=$(CURDIR)/$(@D)/go-cache go build -o $@ $<
+	$(call say,compile)GO111MODULE=off GOPATH=$(GOPATH_OF_DEBIAN) \
+	  GOCACHE=$(abspath $(@D)/go-cache) go build -o $@ $<
 
 $(PEERS_FOLDER)/node_modules/.package-lock.json: test/bench/peers/package-lock.json
 	@test/support/need nodejs:node npm:npm
 	@mkdir -p $(PEERS_FOLDER)
 	@cp test/bench/peers/package.json $< $(PEERS_FOLDER)
-	$(call say,install)cd $(PEERS_FOLDER) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.package-lock.json
+	$(call say,install)cd $(PEERS_FOLDER) && \
+	  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && \
+	  touch node_modules/.package-lock.json
 
 # The C extension of websockets, whose source Debian ships without the compiled form.
 PYTHON_PACKAGES := /usr/lib/python3/dist-packages
 $(PEERS_FOLDER)/speedups.so: test/bench/peers/python_websockets.py
-	@test/support/need python3-websockets:$(PYTHON_PACKAGES)/websockets/speedups.c python3-uvloop:$(PYTHON_PACKAGES)/uvloop python3-dev:/usr/bin/python3-config
+	@test/support/need python3-websockets:$(PYTHON_PACKAGES)/websockets/speedups.c \
+	  python3-uvloop:$(PYTHON_PACKAGES)/uvloop python3-dev:/usr/bin/python3-config
 	@mkdir -p $(@D)
-	$(call say,compile)$(CXX) -x c -O3 -shared -fPIC $$(/usr/bin/python3-config --includes) -o $@ $(PYTHON_PACKAGES)/websockets/speedups.c
+	$(call say,compile)$(CXX) -x c -O3 -shared -fPIC $$(/usr/bin/python3-config --includes) \
+	  -o $@ $(PYTHON_PACKAGES)/websockets/speedups.c
 
 # -------------------------------------------------------------------------------------- endurance
 

@@ -63,6 +63,12 @@ def longest_of(one, value):
     return max([value(entry) for _, _, entry in one if value(entry) <= cut], default=cut)
 
 
+def tell(axis, line, end, value, is_cut):
+    """Writes the value at the end of its bar."""
+    axis.annotate(("▸ " if is_cut else "") + race_tables.number(value), (end, line), (5, 0),
+                  textcoords="offset points", va="center", annotation_clip=False)
+
+
 def draw_cpu(axis, one):
     end = longest_of(one, race_tables.Entry.cpu)
     divisor, unit = scale_of([end])
@@ -75,8 +81,7 @@ def draw_cpu(axis, one):
         at = (end if is_cut else cpu.high) / divisor
         if not is_cut:
             axis.plot([cpu.low / divisor, cpu.high / divisor], [i, i], color="#7a7a7a", linewidth=1)
-        axis.annotate(("▸ " if is_cut else "") + race_tables.number(cpu.median / divisor), (at, i),
-                      (3, 0), textcoords="offset points", va="center", annotation_clip=False)
+        tell(axis, i, at, cpu.median / divisor, is_cut)
     axis.set_xlim(0, end / divisor)
     axis.set_xlabel(f"server's CPU time, {unit}")
 
@@ -92,8 +97,7 @@ def draw_latency(axis, one):
         axis.plot([min(low, last), min(high, last)], [i, i], color=COLOURS[role], linewidth=2)
         axis.plot([min(low, last)], [i], "o", color=COLOURS[role], markersize=5)
         axis.plot([min(high, last)], [i], "|", color=COLOURS[role], markersize=9)
-        axis.annotate(("▸ " if is_cut else "") + race_tables.number(high), (min(high, last), i),
-                      (6, 0), textcoords="offset points", va="center", annotation_clip=False)
+        tell(axis, i, min(high, last), high, is_cut)
     axis.set_xlim(0, 1000 * end / divisor)
     axis.set_xlabel(f"latency, {unit}")
 

@@ -76,7 +76,7 @@ def prepare(server):
     """Installs and builds it; returns why that failed, or nothing."""
     if server.target:
         build = os.path.relpath(os.path.dirname(SOCKEYE), ROOT)
-        made = output_of("make", f"BUILD={build}", os.path.join(build, "bench/peers", server.target))
+        made = output_of("make", f"BUILD={build}", f"{build}/bench/peers/{server.target}")
         if made.returncode:
             return (made.stderr.strip() or made.stdout.strip()).splitlines()[-1]
     server.version = version_of(server)

@@ -133,13 +133,17 @@ def arguments_of(results, load):
     return dict(map(tuple, results["loads"])).get(load, "")
 
 
+def rounds_of(results):
+    rounds = f"{results['rounds']} round{'s' * (results['rounds'] != 1)}"
+    return f"{rounds} of {results['seconds']:g} s each"
+
+
 def conditions(results):
     """One line: under what this was measured."""
     machine = results["machine"]
-    rounds = f"{results['rounds']} round{'s' * (results['rounds'] != 1)}"
     return (f"{results['date']}; {machine['processors']} x {machine['processor']}, "
             f"Linux {machine['kernel']}, {machine['compiler']}; "
-            f"{rounds} of {results['seconds']:g} s each; congestion control in both directions: "
+            f"{rounds_of(results)}; congestion control in both directions: "
             f"{machine['congestion_control']}")
 
 
@@ -233,7 +237,7 @@ def overview(results, loads):
     differences = [noise(results, load) for load in loads]
     if any(difference is not None for difference in differences):
         table.append(["noise: two of the same differ by"] + [
-            "" if difference is None else f"{100 * difference:.0f} %" for difference in differences])
+            "" if one is None else f"{100 * one:.0f} %" for one in differences])
     return markdown(["µs of CPU time", *loads], table)
 
 
@@ -257,13 +261,14 @@ def method(results):
         f"Echo servers of the fewest lines, with what their documentation recommends "
         f"(`test/bench/peers`), each alone on one processor; `sockeye bench` on another, {place}. "
         f"Each echo's length and kind is checked; all but the raw echo unmask, and check that text "
-        f"is UTF-8. Figures are medians over {results['rounds']} rounds of {results['seconds']:g} s, "
-        f"in which the servers took turns in changing order. CPU time is user and system time of "
-        f"the server's process from /proc, divided by the messages; on loopback it holds what the "
-        f"kernel does to deliver, too, for that runs on the sender's processor. \"Raw echo\" sends back what it "
-        f"receives, unparsed (`test/bench/raw_echo.cc`): the least that epoll allows. Where most of "
-        f"Sockeye's time passes in the kernel, the kernel decides: servers differ little there, and "
-        f"less than the noise means nothing.")
+        f"is UTF-8. Figures are medians over {rounds_of(results)}, in which the servers took turns "
+        f"in changing order. \"Raw echo\" sends back what it receives, unparsed "
+        f"(`test/bench/raw_echo.cc`): the least that epoll allows.\n\n"
+        f"CPU time is what /proc says of the server's process, divided by the messages. On "
+        f"loopback it holds what the kernel does to deliver, too, for that runs on the sender's "
+        f"processor; user and system time are told apart by ticks of 10 ms, so roughly. Where most of "
+        f"Sockeye's time passes in the kernel, the kernel decides: servers differ little there, "
+        f"and what is less than the noise means nothing.")
 
 
 def section(results, charts):
@@ -301,6 +306,6 @@ def document(results):
 def threads_remark(results):
     if results["threads_apart"]:
         return "The server has two processors, and the generator two others."
-    return ("Server and generator share this machine's two processors, so the rate says little; "
-            "that CPU time per message doesn't rise with the second thread says that threads "
-            "share nothing.")
+    return ("Server and generator share this machine's two processors, so the rate says little. "
+            "Where CPU time per message doesn't rise with the second thread, the threads share "
+            "nothing that slows them.")

@@ -53,8 +53,10 @@ class Race(unittest.TestCase):
         self.assertIn("error", race_tables.reading(report(messages=0)))
 
     def test_ratios_are_to_the_raw_echo_and_to_the_best_of_the_others(self):
-        raced = results({("raw", "limit"): [report(100, 400)], ("Sockeye", "ours"): [report(350, 400)],
-                         ("slow", "peer"): [report(2600, 400)], ("fast", "peer"): [report(600, 400)],
+        raced = results({("raw", "limit"): [report(100, 400)],
+                         ("Sockeye", "ours"): [report(350, 400)],
+                         ("slow", "peer"): [report(2600, 400)],
+                         ("fast", "peer"): [report(600, 400)],
                          ("broken", "peer"): [report(1, 1, errors={"timeout": 1})]})
         table = {row[0]: row for row in race_tables.rows(raced, "20 B")}
         self.assertEqual(table["Sockeye"][6:8], ["1.50", "0.75"])

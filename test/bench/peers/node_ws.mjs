@@ -1,8 +1,8 @@
 // An echo server over ws for Node.js, to race against.  node node_ws.mjs PORT
 //
-// Settings, after ws's README ("Opt-in for performance"): bufferutil, which masks in native code, is
-// installed; utf-8-validate as well, though with this Node its buffer.isUtf8 is used in its place.
-// No compression, which is the default; no set of clients to keep; messages of up to 64 MiB.
+// Settings, after ws's README ("Opt-in for performance"): bufferutil, which masks in native code,
+// is installed; utf-8-validate as well, though with this Node its buffer.isUtf8 is used in its
+// place. No compression, which is the default; no set of clients to keep; messages of up to 64 MiB.
 // Text is checked to be UTF-8. TCP_NODELAY is set by ws.
 //
 // SPDX-License-Identifier: MIT
