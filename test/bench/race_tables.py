@@ -266,8 +266,8 @@ def method(results):
         f"(`test/bench/raw_echo.cc`): the least that epoll allows.\n\n"
         f"CPU time is what /proc says of the server's process, divided by the messages. On "
         f"loopback it holds what the kernel does to deliver, too, for that runs on the sender's "
-        f"processor; user and system time are told apart by ticks of 10 ms, so roughly. Where most of "
-        f"Sockeye's time passes in the kernel, the kernel decides: servers differ little there, "
+        f"processor; user and system time are told apart by ticks of 10 ms, so roughly. Where most "
+        f"of Sockeye's time passes in the kernel, the kernel decides: servers differ little there, "
         f"and what is less than the noise means nothing.")
 
 
