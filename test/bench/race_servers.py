@@ -10,7 +10,8 @@ import subprocess
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 SOCKEYE = os.path.abspath(os.environ.get("SOCKEYE", os.path.join(ROOT, "build/sockeye")))
-PEERS_FOLDER = os.path.join(os.path.dirname(SOCKEYE), "bench/peers")
+BUILD = os.path.dirname(SOCKEYE)
+PEERS_FOLDER = os.path.join(BUILD, "bench/peers")
 
 # What make tells its children is not meant for the makes that are started here.
 ENVIRONMENT = {name: value for name, value in os.environ.items()
@@ -33,7 +34,7 @@ def own(name, role, *options):
     return Server(name, role, [SOCKEYE, "echo", "--quiet", "--listen", "127.0.0.1:PORT", *options])
 
 
-LIMIT = Server("raw echo", "limit", [os.path.join(PEERS_FOLDER, "../raw_echo"), "PORT"])
+LIMIT = Server("raw echo", "limit", [os.path.join(BUILD, "bench/raw_echo"), "PORT"])
 OURS = own("Sockeye", "ours")
 AGAIN = own("Sockeye again", "again")
 
@@ -75,7 +76,7 @@ def output_of(*command):
 def prepare(server):
     """Installs and builds it; returns why that failed, or nothing."""
     if server.target:
-        build = os.path.relpath(os.path.dirname(SOCKEYE), ROOT)
+        build = os.path.relpath(BUILD, ROOT)
         made = output_of("make", f"BUILD={build}", f"{build}/bench/peers/{server.target}")
         if made.returncode:
             return (made.stderr.strip() or made.stdout.strip()).splitlines()[-1]
