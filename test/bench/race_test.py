@@ -8,13 +8,14 @@ import race_servers
 import race_tables
 
 
-def report(user_ns=100, system_ns=900, errors=None, messages=10):
+def report(user_ns=100, system_ns=900, errors=None, messages=10, busy=1):
     return {
         "messages": messages, "messages_per_second": 1e9 / (user_ns + system_ns),
         "latency_us": {"p50": 10, "p99": 20},
         "errors": {"total": sum((errors or {}).values()), **(errors or {})},
-        "server": {"user_ns_per_message": user_ns, "system_ns_per_message": system_ns},
-        "generator": {"bottleneck": False},
+        "server": {"user_ns_per_message": user_ns, "system_ns_per_message": system_ns,
+                   "cpu_share": busy},
+        "generator": {"bottleneck": False, "cpu_share": 0.5},
     }
 
 
@@ -23,7 +24,7 @@ def results(reports, load="20 B"):
     return {
         "date": "2026-01-31", "rounds": 3, "seconds": 2, "own_network": True, "left_out": {},
         "machine": {"processor": "Z80", "processors": 2, "kernel": "6.1", "compiler": "g++ 12",
-                    "congestion_control": "cubic", "load_average": 0.1},
+                    "congestion_control": "cubic"},
         "loads": [[load, "-c 100 -s 20"]],
         "servers": [{"name": name, "role": role, "version": "1", "checks_text": True}
                     for name, role in reports],
@@ -79,6 +80,13 @@ class Race(unittest.TestCase):
                      race_tables.document(one)):
             for word in ("cubic", "Z80", "6.1", "g++ 12", "2026-01-31", "3 rounds of 2 s"):
                 self.assertIn(word, text)
+
+    def test_a_machine_with_other_work_to_do_is_told(self):
+        quiet = results({("Sockeye", "ours"): [report(busy=0.9), report(busy=1.9)]})
+        self.assertEqual(race_tables.remarks(quiet), [])
+        loud = results({("Sockeye", "ours"): [report(busy=0.9), report(busy=0.3)]})
+        self.assertIn("In 1 of 2 runs other programs had", race_tables.text(loud))
+        self.assertIn("In 1 of 2 runs other programs had", race_tables.section(loud, "charts"))
 
     def test_who_is_left_out_or_leaves_text_unchecked_is_named(self):
         one = results({("Sockeye", "ours"): [report()], ("lax", "peer"): [report()]})
