@@ -264,7 +264,7 @@ $(BUILD)/connection_fuzz: private WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--w
 
 # --------------------------------------------------------------------------------------- benchmarks
 
-.PHONY: bench bench-idle bench-kernels bench-million bench-syscalls
+.PHONY: bench bench-idle bench-kernels bench-million bench-syscalls bench-user
 ## bench: memory of an idle connection, and system calls for a message
 bench: bench-idle bench-syscalls
 ## bench-idle: memory of an idle connection alone, beside the raw echo's
@@ -274,6 +274,15 @@ bench-idle: $(BUILD)/sockeye $(BUILD)/bench/raw_echo
 bench-syscalls: $(BUILD)/sockeye
 	@test/support/need strace:strace
 	@SOCKEYE=$< python3 test/bench/syscalls.py
+
+## bench-user: what a message costs in user space, calls answered from memory (ROUNDS, PEERS)
+bench-user: $(BUILD)/sockeye $(BUILD)/bench/raw_echo $(BUILD)/bench/user_space.so
+	@BUILD=$(BUILD) ROUNDS=$(ROUNDS) python3 -B test/bench/user.py
+
+# Goes into any server, so it is made as such libraries are, with the usual libstdc++.
+$(BUILD)/bench/user_space.so: test/bench/user_space.cc
+	@mkdir -p $(@D)
+	$(call say,link)$(CXX) -std=c++20 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
 
 ## bench-kernels: masking, UTF-8, SHA-1, headers... with every kernel (ARGS=--markdown)
 bench-kernels: $(BUILD)/bench/kernels
@@ -288,6 +297,7 @@ bench-million: $(BUILD)/sockeye
 $(BUILD)/bench/kernels: $(BUILD)/obj/test/bench/kernels.o $(BUILD)/libsockeye.a
 	@mkdir -p $(@D)
 	$(call say,link)$(LINK) -o $@ $^
+
 ## bench-peers: the race against other libraries' echo servers (ROUNDS, SECONDS, PEERS, ARGS)
 .PHONY: bench-peers bench-readme
 ROUNDS  = 3

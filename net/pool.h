@@ -2,7 +2,8 @@
 //
 // One pool serves one loop, so it needs no lock. Blocks come in powers of two; a released block is
 // kept for the next one of its class, up to kept_limit_bytes in all, so that steady traffic asks
-// the system for nothing (musl's malloc is slow, and much slower under two threads).
+// the system for nothing (musl's malloc is slow, and much slower under two threads; and large
+// blocks come from any malloc without pages, which the kernel then adds one by one).
 // An allocation may fail, for want of memory or because a budget is spent; every caller must live
 // with that. Part of the floor.
 //
@@ -39,7 +40,7 @@ class MemoryBudget {
 class Pool {
  public:
   // `kept_limit_bytes`: how much released memory is held back from the system, at most.
-  explicit Pool(std::size_t kept_limit_bytes = 4 * 1024 * 1024)
+  explicit Pool(std::size_t kept_limit_bytes = 16 * 1024 * 1024)
       : kept_limit_bytes_(kept_limit_bytes) {}
   ~Pool();
   Pool(const Pool&) = delete;
