@@ -96,6 +96,12 @@ void add_address_flags(Flags& flags, ServerSettings& settings) {
                 return {};
               });
   LimitFlags(flags).count("--threads", "serve with N threads", 1, 1024, settings.threads);
+  flags.number("--busy-poll", "USEC",
+               "ask for events for so many microseconds before sleeping: lower latency, for a core "
+               "that is busy all the time (default: 0)",
+               0, 1'000'000, [&settings](std::uint64_t microseconds) {
+                 settings.options.busy_poll_us = static_cast<std::uint32_t>(microseconds);
+               });
 }
 
 void add_handshake_flags(Flags& flags, ws::Options& options) {

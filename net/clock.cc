@@ -5,11 +5,11 @@
 
 namespace sockeye::net {
 
-std::uint64_t MonotonicClock::now_ms() {
+std::uint64_t MonotonicClock::now_us() {
   timespec now;
   ::clock_gettime(CLOCK_MONOTONIC, &now);  // can't fail: Linux always has this clock
-  return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
-         static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
 }  // namespace sockeye::net

@@ -1,7 +1,7 @@
-// The time that timers run on: milliseconds that never go back, from an arbitrary start.
+// The time that timers run on: it never goes back, and begins at an arbitrary start.
 //
-// The loop reads its clock when its wait is over and hands the value on; nobody else asks. Tests
-// hand in a clock that they turn themselves (test/support/fake_clock.h).
+// The loop reads its clock when its wait is over, and hands the milliseconds on; nobody else asks.
+// Tests hand in a clock that they turn themselves (test/support/fake_clock.h).
 //
 // SPDX-License-Identifier: MIT
 #pragma once
@@ -12,7 +12,8 @@ namespace sockeye::net {
 
 class Clock {
  public:
-  virtual std::uint64_t now_ms() = 0;
+  virtual std::uint64_t now_us() = 0;
+  std::uint64_t now_ms() { return now_us() / 1000; }
 
  protected:
   ~Clock() = default;
@@ -21,7 +22,7 @@ class Clock {
 // CLOCK_MONOTONIC, which is what epoll_wait counts its timeout in. Any thread may use it.
 class MonotonicClock final : public Clock {
  public:
-  std::uint64_t now_ms() override;
+  std::uint64_t now_us() override;
 };
 
 }  // namespace sockeye::net

@@ -94,7 +94,7 @@ void Loop::turn(int timeout_ms) {
   const std::uint64_t timer_due_ms = now_ms_ + static_cast<std::uint64_t>(until_timer_ms);
 
   epoll_event events[events_per_wait];
-  const int count = ::epoll_wait(epoll_.get(), events, events_per_wait, timeout_ms);
+  const int count = wait(events, timeout_ms);
   now_ms_ = clock_.now_ms();
   in_turn_ = true;
   if (until_timer_ms >= 0 && now_ms_ > timer_due_ms + late_ms && catch_up_until_ms_ == 0) {
@@ -111,6 +111,21 @@ void Loop::turn(int timeout_ms) {
   }
   run_agenda();
   in_turn_ = false;
+}
+
+int Loop::wait(epoll_event* events, int timeout_ms) {
+  if (busy_poll_us_ > 0 && timeout_ms != 0) {
+    const std::uint64_t began_us = clock_.now_us();
+    std::uint64_t passed_us;
+    do {
+      const int count = ::epoll_wait(epoll_.get(), events, events_per_wait, 0);
+      if (count != 0) return count;
+      passed_us = clock_.now_us() - began_us;
+      if (timeout_ms > 0 && passed_us / 1000 >= static_cast<unsigned>(timeout_ms)) return 0;
+    } while (passed_us < busy_poll_us_);
+    if (timeout_ms > 0) timeout_ms -= static_cast<int>(passed_us / 1000);
+  }
+  return ::epoll_wait(epoll_.get(), events, events_per_wait, timeout_ms);
 }
 
 void Loop::schedule(Watcher& watcher) {

@@ -36,6 +36,8 @@
 #include "net/result.h"
 #include "net/timers.h"
 
+struct epoll_event;
+
 namespace sockeye::net {
 
 class Stream;
@@ -97,6 +99,10 @@ class Loop {
   int descriptor() const { return epoll_.get(); }
   int wait_ms() const;
 
+  // From now on a turn that would wait first asks for events over and over, for so long: who buys
+  // latency with processor time spares the sleep and the waking. 0: not at all.
+  void busy_poll(std::uint32_t for_us) { busy_poll_us_ = for_us; }
+
   // Gives `watcher` a turn on the agenda, one however often it is asked for.
   void schedule(Watcher& watcher);
   // Takes that turn back: for watchers that end outside a turn, together with their owner.
@@ -144,12 +150,14 @@ class Loop {
   };
 
   bool add(int fd, Watcher& watcher, std::uint32_t events);
+  int wait(epoll_event* events, int timeout_ms);
   void run_posted();
   void run_agenda();
 
   Clock& clock_;
   std::uint64_t now_ms_;  // of the turn
   bool in_turn_ = false;
+  std::uint32_t busy_poll_us_ = 0;
   std::uint64_t catch_up_until_ms_ = 0;  // 0: the loop isn't late
   Timers timers_;
   Pool pool_;

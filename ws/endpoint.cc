@@ -50,6 +50,7 @@ Result<void, net::Error> Endpoint::prepare() {
   }
   TRY(loop_.open());
   settings_.kernels = TRY(system_kernels());
+  if (options_.busy_poll_us > 0) loop_.busy_poll(options_.busy_poll_us);
   prepared_ = true;
   return {};
 }

@@ -307,6 +307,37 @@ TEST_CASE("Loop: turn() waits as long as it may, and returns at the first event"
   loop.turn(1'000'000);
 }
 
+TEST_CASE("Loop: one that polls busily asks without waiting, for its time, and then waits") {
+  struct : sockeye::net::Clock {
+    std::uint64_t now_us() override { return now += 100; }
+    std::uint64_t now = 0;
+  } clock;  // each look takes 100 µs
+  Loop loop(clock);
+  REQUIRE(loop.open());
+  Signal signal;
+  Probe probe;
+  REQUIRE(loop.watch_input(signal.fd(), probe));
+  int events = 0;
+  probe.at_events = [&](std::uint32_t) { ++events; };
+  SystemCalls calls;
+  const auto waits_of_turn = [&](int timeout_ms) {
+    calls.forget();
+    loop.turn(timeout_ms);
+    return calls.count(Call::epoll_wait);
+  };
+  CHECK(waits_of_turn(1) == 1);
+  loop.busy_poll(1000);
+  CHECK(waits_of_turn(2) == 11);
+  CHECK(waits_of_turn(0) == 1);
+  loop.busy_poll(1'000'000);
+  CHECK(waits_of_turn(3) == 30);  // no longer than it may wait
+  signal.raise();
+  CHECK(waits_of_turn(-1) == 1);
+  loop.busy_poll(0);
+  CHECK(waits_of_turn(-1) == 1);
+  CHECK(events == 2);
+}
+
 TEST_CASE("Loop: a turn ends its wait for a timer, however long it may wait") {
   OpenLoop loop;
   Probe probe;

@@ -13,7 +13,7 @@ class FakeClock final : public net::Clock {
  public:
   explicit FakeClock(std::uint64_t now_ms = 0) : now_ms_(now_ms) {}
 
-  std::uint64_t now_ms() override { return now_ms_; }
+  std::uint64_t now_us() override { return now_ms_ * 1000; }
   void advance(std::uint64_t by_ms) { now_ms_ += by_ms; }
 
  private:
