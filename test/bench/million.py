@@ -13,9 +13,11 @@ second to a million silent peers, which is not what a connection costs, but what
 What is told, and how it is measured, once all are open and all processes have come to rest:
 - user space: the private memory of all servers (smaps_rollup) less that of the same servers before,
   so with each process's own buffers in it; and of the generators, which hold the other ends;
-- kernel: what the machine has lost of free memory and page cache beyond the processes' memory; and
-  what Slab has gained, which is most of it. Both are for a pair: this machine has both ends of each
-  connection. (MemAvailable isn't asked: it takes the sockets' inodes for memory to be had back.)
+- kernel: the memory that is neither free nor page cache nor any process's (MemFree, Buffers, Cached,
+  AnonPages; and what zoneinfo has at hand for each processor, which counts as none of these), and of
+  it what is in slabs, less both before. They are for a pair: this machine has both ends of each
+  connection. (MemAvailable would say a third less: it takes the inodes of open sockets for memory to
+  be had back.)
 
 SPDX-License-Identifier: MIT
 """
@@ -75,8 +77,11 @@ def meminfo_bytes(name):
     return 1024 * int(re.search(rf"^{name}:\s+(\d+)", read("/proc/meminfo"), re.M).group(1))
 
 
-def unused_bytes():
-    return sum(map(meminfo_bytes, ("MemFree", "Buffers", "Cached")))
+def kernel_bytes():
+    others = ("MemFree", "Buffers", "Cached", "AnonPages")
+    at_hand_pages = sum(map(int, re.findall(r"^\s+count:\s+(\d+)", read("/proc/zoneinfo"), re.M)))
+    return (meminfo_bytes("MemTotal") - sum(map(meminfo_bytes, others))
+            - at_hand_pages * resource.getpagesize())
 
 
 def private_bytes(processes):
@@ -208,7 +213,7 @@ def measure():
     started = time.monotonic()
     servers, port = start_servers()
     wait_for_rest(servers)
-    before = (private_bytes(servers), unused_bytes(), meminfo_bytes("Slab"))
+    before = (private_bytes(servers), kernel_bytes(), meminfo_bytes("Slab"))
 
     print(f"{COUNT:,} connections to one port of {len(servers)} processes: sockeye echo "
           f"{' '.join(SERVER_OPTIONS)}", flush=True)
@@ -222,11 +227,11 @@ def measure():
     wait_for_rest(servers + generators)
     clients = private_bytes(generators)
     user = private_bytes(servers) - before[0]
-    lost = before[1] - unused_bytes() - user - clients
+    kernel = kernel_bytes() - before[1]
     slab = meminfo_bytes("Slab") - before[2]
     print(f"  user space  {user / COUNT:,.0f} bytes each in the servers, "
           f"{clients / COUNT:,.0f} in the generators")
-    print(f"  kernel      {lost / COUNT:,.0f} bytes for each pair of ends, of these "
+    print(f"  kernel      {kernel / COUNT:,.0f} bytes for each pair of ends, of these "
           f"{slab / COUNT:,.0f} in slabs", flush=True)
 
     asking = time.monotonic()
