@@ -52,13 +52,13 @@ Event Protocol::read(MutableBytes& input) {
   return take_message(input, event.opcode, event.payload) ? event : read_on(input);
 }
 
-// §8.1: false where the text isn't UTF-8. It then has its mask again, and is as it came: masking
-// twice gives the original (§5.3).
+// §8.1: false where a text of one block isn't UTF-8. It then has its mask again, and is as it came:
+// masking twice gives the original (§5.3).
 bool Protocol::unmask_text(MutableBytes payload, std::uint32_t key) const {
   frame::Utf8Validator validator;
-  if (frame::unmask(payload, key, true, validator, settings_.kernels) && validator.complete()) {
-    return true;
-  }
+  const bool valid =
+      frame::unmask_block(payload.data(), payload, key, true, validator, settings_.kernels);
+  if (valid && validator.complete()) return true;
   settings_.kernels.mask(payload.data(), payload.data(), payload.size(), key);
   return false;
 }

@@ -224,7 +224,7 @@ class Protocol {
   payload = MutableBytes(input.data() + start, size);
   const std::uint32_t key = masked ? load_be32(bytes + start - 4) : 0;
   if (opcode == Opcode::text) {
-    if (!unmask_text(payload, key)) return false;
+    if (size > frame::block_bytes || !unmask_text(payload, key)) return false;
   } else if (key != 0) {
     settings_.kernels.mask(payload.data(), payload.data(), size, key);
   }

@@ -28,10 +28,6 @@
 
 namespace sockeye::ws::frame {
 
-// Unmasking and checking alternate over blocks of this size, which stay in the processor's
-// first-level cache meanwhile; a multiple of the key's 4 bytes.
-inline constexpr std::size_t block_bytes = 8 * 1024;
-
 // §6.2: writes `from`, unmasked, to `to`, which may be the same, and feeds it to `validator` where
 // it is text. `key` applies from its first octet on; without a mask it is 0, and changes nothing.
 // False at the first byte that isn't UTF-8.

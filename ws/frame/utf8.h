@@ -27,6 +27,10 @@ Utf8Kernel utf8_ssse3;  // x86-64: utf8_x86.cc
 Utf8Kernel utf8_avx2;
 Utf8Kernel utf8_neon;  // AArch64: utf8_arm.cc
 
+// Unmasking and checking alternate over blocks of this size, which stay in the processor's
+// first-level cache meanwhile; a multiple of the key's 4 bytes.
+inline constexpr std::size_t block_bytes = 8 * 1024;
+
 class Utf8Validator {
  public:
   // Takes the next piece of the text. False at its first bad byte; feed nothing more then.

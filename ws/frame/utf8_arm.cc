@@ -51,7 +51,7 @@ std::size_t utf8_neon(const std::uint8_t* bytes, std::size_t size) {
   if (i < before) return i;
   for (; i < size; i += width) {
     const std::uint8_t* vector = bytes + std::min(i, size - width);
-    const bool ascii = vector[-1] < 0x80 && vmaxvq_u8(vld1q_u8(vector)) < 0x80;
+    const bool ascii = vmaxvq_u8(vld1q_u8(vector)) < 0x80 && vector[-1] < 0x80;
     if (!ascii && errors_in_16(vector)) return whole_characters(bytes, i);
   }
   return whole_characters(bytes, size);

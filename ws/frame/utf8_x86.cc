@@ -131,7 +131,7 @@ constexpr std::size_t head = 8;
   if (i < before) return i;
   for (; i < size; i += width) {
     const std::uint8_t* vector = bytes + std::min(i, size - width);
-    const bool ascii = vector[-1] < 0x80 && _mm_movemask_epi8(load_16(vector)) == 0;
+    const bool ascii = _mm_movemask_epi8(load_16(vector)) == 0 && vector[-1] < 0x80;
     if (!ascii && errors_in_16(vector)) return whole_characters(bytes, i);
   }
   return whole_characters(bytes, size);
@@ -144,12 +144,12 @@ constexpr std::size_t head = 8;
   std::size_t i = utf8_scalar(bytes, head);
   if (i < before) return i;
   for (; size - i >= 4 * width; i += 4 * width) {
-    const bool ascii = bytes[i - 1] < 0x80 && ascii_128(bytes + i);
+    const bool ascii = ascii_128(bytes + i) && bytes[i - 1] < 0x80;
     if (!ascii && errors_in_128(bytes + i)) break;
   }
   for (; i < size; i += width) {
     const std::uint8_t* vector = bytes + std::min(i, size - width);
-    const bool ascii = vector[-1] < 0x80 && _mm256_movemask_epi8(load_32(vector)) == 0;
+    const bool ascii = _mm256_movemask_epi8(load_32(vector)) == 0 && vector[-1] < 0x80;
     if (!ascii && errors_in_32(vector)) return whole_characters(bytes, i);
   }
   return whole_characters(bytes, size);
