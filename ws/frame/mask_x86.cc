@@ -51,17 +51,12 @@ __m128i key_16(std::uint32_t key, std::size_t offset) {
   return _mm256_set1_epi32(static_cast<int>(key_as_in_memory(key_at(key, offset))));
 }
 
-// Masks `count` vectors in a row, and adds to `seen` the bits that any of them has. (A function of
-// its own, so that the loop over it is unrolled.)
-template <std::size_t count>
-[[gnu::target("avx2"), gnu::always_inline]] inline void mask_vectors(std::uint8_t* to,
-                                                                     const std::uint8_t* from,
-                                                                     __m256i key, __m256i& seen) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const __m256i masked = _mm256_xor_si256(load_32(from + 32 * i), key);
-    store_32(to + 32 * i, masked);
-    seen = _mm256_or_si256(seen, masked);
-  }
+// Masks the 32 bytes at `from`, and returns them.
+[[gnu::target("avx2")]] inline __m256i mask_32(std::uint8_t* to, const std::uint8_t* from,
+                                               __m256i key) {
+  const __m256i masked = _mm256_xor_si256(load_32(from), key);
+  store_32(to, masked);
+  return masked;
 }
 
 }  // namespace
@@ -101,9 +96,16 @@ bool mask_sse2(std::uint8_t* to, const std::uint8_t* from, std::size_t size, std
   std::size_t i = distance_to_aligned(to, width);
   const __m256i key_between = key_32(key, i);
   for (; i < end && end - i >= 4 * width; i += 4 * width) {
-    mask_vectors<4>(to + i, from + i, key_between, seen);
+    const __m256i a = mask_32(to + i, from + i, key_between);
+    const __m256i b = mask_32(to + i + width, from + i + width, key_between);
+    const __m256i c = mask_32(to + i + 2 * width, from + i + 2 * width, key_between);
+    const __m256i d = mask_32(to + i + 3 * width, from + i + 3 * width, key_between);
+    const __m256i seen_here = _mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d));
+    seen = _mm256_or_si256(seen, seen_here);
   }
-  for (; i < end; i += width) mask_vectors<1>(to + i, from + i, key_between, seen);
+  for (; i < end; i += width) {
+    seen = _mm256_or_si256(seen, mask_32(to + i, from + i, key_between));
+  }
 
   store_32(to, first);
   store_32(to + end, last);
