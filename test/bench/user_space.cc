@@ -7,12 +7,13 @@
 //   all calls go   every echo     windows of
 //   to the kernel  is compared    CPU time
 //
-// It takes the part of clients in a closed loop: each has one batch of messages on its way, and gets
-// the next one into it when all of the last is echoed. It works for servers with one thread that are
-// linked dynamically and wait with epoll, edge-triggered or not.
+// It takes the part of clients in a closed loop: each has one batch of messages on its way, and
+// gets the next one into it when all of the last is echoed. It works for servers with one thread
+// that are linked dynamically and wait with epoll, edge-triggered or not.
 //
-// From the environment: USER_SPACE_CONNECTIONS, how many will upgrade; USER_SPACE_BATCH, a file with
-// the frames that each sends at once; USER_SPACE_RESULT, the file that gets the figures, as JSON.
+// From the environment: USER_SPACE_CONNECTIONS, how many will upgrade; USER_SPACE_BATCH, a file
+// with the frames that each sends at once; USER_SPACE_RESULT, the file that gets the figures, as
+// JSON.
 //
 // SPDX-License-Identifier: MIT
 #include <sys/epoll.h>
@@ -47,7 +48,7 @@ namespace {
 constexpr std::size_t verified_rounds = 5;
 constexpr std::size_t windows = 15;
 constexpr std::uint64_t window_ns = 40'000'000;
-constexpr int waits_per_look = 64;           // between two looks at the clock
+constexpr int waits_per_look = 64;            // between two looks at the clock
 constexpr int waits_in_vain_max = 1'000'000;  // a server that has nothing to do, and owes an echo
 
 enum class Phase { connecting, verifying, measuring };
