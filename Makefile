@@ -283,9 +283,9 @@ bench-syscalls: $(BUILD)/sockeye
 	@test/support/need strace:strace
 	@SOCKEYE=$< python3 test/bench/syscalls.py
 
-## bench-user: what a message costs in user space, calls answered from memory (ROUNDS, PEERS)
+## bench-user: what a message costs in user space, without the kernel (ROUNDS, PEERS, ARGS)
 bench-user: $(BUILD)/sockeye $(BUILD)/bench/raw_echo $(BUILD)/bench/user_space.so
-	@BUILD=$(BUILD) ROUNDS=$(ROUNDS) python3 -B test/bench/user.py
+	@BUILD=$(BUILD) ROUNDS=$(ROUNDS) /usr/bin/python3 -B test/bench/user.py $(ARGS)
 
 # Goes into any server, so it is made as such libraries are, with the usual libstdc++.
 $(BUILD)/bench/user_space.so: test/bench/user_space.cc

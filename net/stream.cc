@@ -24,6 +24,9 @@ constexpr std::size_t largest_chunk_bytes = 64 * 1024;
 constexpr std::size_t chunks_per_send = 64;
 constexpr std::size_t flush_bytes_per_turn = 1024 * 1024;
 
+// The same for what is received of one large payload.
+constexpr std::size_t direct_bytes_per_turn = 1024 * 1024;
+
 }  // namespace
 
 // A piece of the queue: this head, and `capacity` bytes behind it in the same block.
@@ -116,22 +119,28 @@ void Stream::receive_once() {
 }
 
 // The rest of a large payload to where it belongs, and only what follows it into the shared buffer.
-// What doesn't fit into that buffer in any case is left for later: so what arrives is dealt with
-// while it is in the processor's cache.
+// In pieces no larger than that buffer, so that each is dealt with while it is in the processor's
+// cache; and as many in a turn as budgeted, for the fewer payloads are under way at a time, the
+// more of them the cache holds.
 void Stream::receive_direct(MutableBytes direct) {
   const MutableBytes shared = loop_.receive_buffer();
-  const MutableBytes first = direct.first(std::min(direct.size(), shared.size()));
-  const MutableBytes second = shared.first(shared.size() - first.size());
-  const iovec pieces[] = {{first.data(), first.size()}, {second.data(), second.size()}};
-  ssize_t received;
-  do {
-    received = ::readv(fd_.get(), pieces, second.empty() ? 1 : 2);
-  } while (received < 0 && errno == EINTR);
-  if (received <= 0) return received_nothing(received);
-  const auto size = static_cast<std::size_t>(received);
-  readable_ = size == shared.size() || hung_up_;
-  on_direct(std::min(size, first.size()));
-  if (size > first.size() && !closed_) on_receive(second.first(size - first.size()));
+  for (std::size_t budget = direct_bytes_per_turn; !direct.empty() && budget > 0;) {
+    const MutableBytes first = direct.first(std::min(direct.size(), shared.size()));
+    const MutableBytes second = shared.first(shared.size() - first.size());
+    const iovec pieces[] = {{first.data(), first.size()}, {second.data(), second.size()}};
+    ssize_t received;
+    do {
+      received = ::readv(fd_.get(), pieces, second.empty() ? 1 : 2);
+    } while (received < 0 && errno == EINTR);
+    if (received <= 0) return received_nothing(received);
+    const auto size = static_cast<std::size_t>(received);
+    readable_ = size == shared.size() || hung_up_;
+    on_direct(std::min(size, first.size()));
+    if (size > first.size() && !closed_) on_receive(second.first(size - first.size()));
+    if (!readable_ || closed_ || reading_paused_) return;
+    budget -= std::min(budget, size);
+    direct = direct_space();
+  }
 }
 
 // A receive brought no bytes: there are none for now, or the peer or the connection has ended.

@@ -22,7 +22,7 @@ ENVIRONMENT["PEERS_FOLDER"] = PEERS_FOLDER
 @dataclasses.dataclass
 class Server:
     name: str
-    role: str            # "limit", "ours", "again" (ours once more: the noise), or "peer"
+    role: str            # "limit", "ours", "again" (ours once more: the noise), "pair", or "peer"
     command: list        # the argument "PORT" stands for the port to listen on
     target: str = ""     # what make builds for it, below build/bench/peers/
     packages: tuple = () # of Debian, whose versions are told

@@ -226,7 +226,7 @@ def overview(results, loads):
     table = []
     for server in results["servers"]:
         name = server["name"]
-        if server["role"] in ("again", "threads"):
+        if server["role"] in ("again", "pair"):
             continue
         cells = [found[load].get(name) for load in loads]
         mark = "**" if server["role"] == "ours" else ""
@@ -255,7 +255,7 @@ def kernel_share(one):
 
 def versions(results):
     told = [f"{server['name']} ({server['version']})" for server in results["servers"]
-            if server["version"] and server["role"] not in ("again", "threads")]
+            if server["version"] and server["role"] not in ("again", "pair")]
     return "Versions: " + "; ".join(told) + "."
 
 
@@ -279,8 +279,8 @@ def method(results):
 
 def section(results, charts):
     """The README's part."""
-    threads = set(names_of(results, "threads"))
-    loads = [load for load in loads_run(results) if not threads & entries(results, load).keys()]
+    pairs = set(names_of(results, "pair"))
+    loads = [load for load in loads_run(results) if not pairs & entries(results, load).keys()]
     parts = [
         f"Echo, 100 connections (1 MiB: 10), one message outstanding on each but where said. "
         f"{conditions(results)}.",
@@ -290,7 +290,8 @@ def section(results, charts):
         method(results),
         versions(results),
         *remarks(results),
-        f"Rates, latencies, spreads, and two threads against one: [all tables]({charts}/race.md).",
+        *pair_sentences(results),
+        f"Rates, latencies, and spreads: [all tables]({charts}/race.md).",
     ]
     return "\n\n".join(parts)
 
@@ -304,9 +305,27 @@ def document(results):
                      f"control in both directions: {results['machine']['congestion_control']}")
         table = [row + [""] * (len(HEADINGS) - len(row)) for row in rows(results, load)]
         parts.append(markdown(HEADINGS, table))
-        if names_of(results, "threads") and load.endswith("threads"):
+        if "Sockeye, 2 threads" in entries(results, load):
             parts.append(threads_remark(results))
     return "\n\n".join(parts + remarks(results)) + "\n"
+
+
+def pair_sentences(results):
+    """What an option does for Sockeye, where both of a pair were measured."""
+    for load in loads_run(results):
+        found = entries(results, load)
+        pair = [found.get(name) for name in names_of(results, "pair") if name in found]
+        if len(pair) != 2 or any(one.void for one in pair):
+            continue
+        without, with_it = pair
+        if "Sockeye, polls" in found:
+            p50 = [one.figures["p50_us"].median for one in pair]
+            yield (f"One connection that waits for each echo: half of them come within "
+                   f"{number(p50[0])} µs, and with `--busy-poll 200` within {number(p50[1])} µs "
+                   f"({p50[1] / p50[0]:.2f} x).")
+        else:
+            yield (f"Two threads take {with_it.cpu() / without.cpu():.2f} x the CPU time of one "
+                   f"for a message.")
 
 
 def threads_remark(results):

@@ -5,8 +5,9 @@ epoll_wait, recv and send from memory (test/bench/user_space.cc tells how). The 
 what that costs by itself: the call of three functions, and copying what is received.
 
 Beside sockeye and the raw echo, PEERS names other servers: "name=command with PORT; name=...". They
-have to be linked dynamically, have one thread, and wait with epoll. ROUNDS (5) says how often each
-is measured; a round takes each server once for each kind of message.
+have to be linked dynamically, have one thread, and wait with epoll. ROUNDS (3) says how often each
+is measured; a round takes each server once for each kind of message. With --markdown it prints a
+table for the README.
 
 SPDX-License-Identifier: MIT
 """
@@ -22,7 +23,7 @@ import time
 
 from client import connect
 
-ROUNDS = int(os.environ.get("ROUNDS", "5"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 BUILD = os.environ.get("BUILD", "build")
 DEADLINE_S = 120
 
@@ -145,29 +146,44 @@ def main():
                     figures = measure(command, count, batch, folder)
                     if figures is not None:
                         results.setdefault((name, server), []).append(figures)
-    show(results)
+    (show_markdown if "--markdown" in sys.argv[1:] else show)(results)
+
+
+def medians(results, load, server):
+    """The figure and its spread as text, and a round's other figures; None where not measured."""
+    rounds = results.get((load, server))
+    if not rounds:
+        return None
+    ns = [figures["ns"] for figures in rounds]
+    digits = 1 if max(ns) < 1000 else 0
+    text = f"{statistics.median(ns):,.{digits}f} ({min(ns):,.{digits}f}–{max(ns):,.{digits}f})"
+    return text, rounds[0]
+
+
+def show_markdown(results):
+    names = list(servers())
+    print("| user-space ns per message | " + " | ".join(names) + " |")
+    print("|---|" + "---|" * len(names))
+    for load, *_ in LOADS:
+        cells = [medians(results, load, name) for name in names]
+        print(f"| {load} | " + " | ".join(cell[0] if cell else "–" for cell in cells) + " |")
 
 
 def show(results):
     names = list(servers())
-    print("user-space ns per message, the median (and the spread) of", ROUNDS, "rounds\n")
+    print(f"user-space ns per message, the median and the spread of {ROUNDS} rounds\n")
     print(f"{'':30}" + "".join(f"{name:>26}" for name in names))
     for load, *_ in LOADS:
-        line = f"{load:30}"
-        for name in names:
-            rounds = [figures["ns"] for figures in results.get((load, name), [])]
-            if not rounds:
-                line += f"{'–':>26}"
-                continue
-            spread = f"({min(rounds):,.1f}–{max(rounds):,.1f})"
-            line += f"{statistics.median(rounds):10,.1f} {spread:>15}"
-        print(line)
+        cells = [medians(results, load, name) for name in names]
+        print(f"{load:30}" + "".join(f"{cell[0] if cell else '–':>26}" for cell in cells))
     print("\nheap allocations per message; calls of recv, send and epoll_wait per message\n")
     for load, *_ in LOADS:
         for name in names:
-            for figures in results.get((load, name), [])[:1]:
-                calls = " ".join(f"{figures[call]:.3f}" for call in ("receives", "sends", "waits"))
-                print(f"{load:30}{name:>20}  {figures['allocations']:.6f}   {calls}")
+            cell = medians(results, load, name)
+            if cell is None:
+                continue
+            calls = " ".join(f"{cell[1][call]:.3f}" for call in ("receives", "sends", "waits"))
+            print(f"{load:30}{name:>20}  {cell[1]['allocations']:.6f}   {calls}")
 
 
 main()
