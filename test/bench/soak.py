@@ -32,8 +32,8 @@ PEERS = 100  # at once
 ANSWER_DEADLINE_S = 10
 LIFE_DEADLINE_S = 60
 SETTLE_DEADLINE_S = 30
-# The pool of each thread keeps up to 4 MiB for the next one, and the heap has gaps.
-MEMORY_BOUND_BYTES = 8 * 1024 * 1024
+# The pool of each of two threads keeps up to 16 MiB for the next one, and the heap has gaps.
+MEMORY_BOUND_BYTES = 36 * 1024 * 1024
 SERVER_OPTIONS = ("--threads", "2", "--ping-interval", "2", "--idle-timeout", "20")
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
