@@ -62,7 +62,9 @@ else
 CHECKS    := -D_GLIBCXX_ASSERTIONS -D_FORTIFY_SOURCE=2 -fstack-protector-strong -DNDEBUG
 LIBC_ONLY := -nodefaultlibs -Wl,--gc-sections -Wl,-z,relro,-z,now
 # g++ optimises the program once more when it links it, over all files: smaller and faster. The
-# objects hold machine code as well, for the tests, and for programs that are linked without.
+# objects hold machine code as well, for the tests; and the library nothing else, so that it links
+# with whatever compiler its users have.
+OBJCOPY   := objcopy
 ifeq ($(findstring clang,$(CXX)),)
 LTO       := -flto=auto -Wno-stringop-overread  # which g++ 12 finds where there is none
 FAT       := -flto=auto -ffat-lto-objects
@@ -104,11 +106,11 @@ all: $(BUILD)/sockeye $(BUILD)/libsockeye.a
 run: $(BUILD)/sockeye
 	@exec $(BUILD)/sockeye echo
 
-$(BUILD)/sockeye: $(APP_OBJECTS) $(BUILD)/libsockeye.a $(RUNTIME)
+$(BUILD)/sockeye: $(APP_OBJECTS) $(LIBRARY_OBJECTS) $(RUNTIME)
 	$(call say,link)$(PROGRAM) -o $@ $^ $(LIBS)
 
 $(BUILD)/libsockeye.a: $(LIBRARY_OBJECTS)
-	$(call say,archive)rm -f $@ && $(AR) rcs $@ $^
+	$(call say,archive)rm -f $@ && $(AR) rcs $@ $^ $(if $(LTO),&& $(OBJCOPY) -w -R '.gnu.*lto_*' $@)
 
 $(BUILD)/obj/%.o: %.cc $(BUILD)/flags
 	@mkdir -p $(@D)

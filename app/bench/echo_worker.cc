@@ -99,17 +99,45 @@ void EchoWorker::on_close(Connection& connection, Closed closed) {
   Worker::on_close(connection, closed);
 }
 
-// What a connection has lost that isn't there any more counts once, as its end.
+// Of a closed loop, what a connection has lost that isn't there any more counts once, as its end.
 std::uint64_t EchoWorker::unanswered() const {
   std::uint64_t count = 0;
   for (const Talker& talker : talkers_) {
-    if (talker.connection == nullptr) continue;
-    count += talker.last - talker.first;
-    if (!paced_) continue;
-    const std::uint64_t due = schedule_.due_before(local_of(talker), window().end_ns);
-    count += due - std::min(due, talker.last);
+    if (talker.connection != nullptr) count += talker.last - talker.first + unsent_of(talker);
   }
   return count;
+}
+
+std::uint64_t EchoWorker::unsent() const {
+  std::uint64_t count = 0;
+  for (const Talker& talker : talkers_) {
+    if (talker.connection != nullptr) count += unsent_of(talker);
+  }
+  return count;
+}
+
+// What was due in an open loop and has not been sent.
+std::uint64_t EchoWorker::unsent_of(const Talker& talker) const {
+  if (!paced_) return 0;
+  const std::uint64_t due = schedule_.due_before(local_of(talker), window().end_ns);
+  return due - std::min(due, talker.last);
+}
+
+void EchoWorker::on_give_up(std::uint64_t now) {
+  for (Talker& talker : talkers_) {
+    for (std::uint64_t i = talker.first; i < talker.last; ++i) {
+      count_missing(sent(talker, i).since_ns, now);
+    }
+    if (!paced_) continue;
+    const std::uint64_t due =
+        std::max(talker.last, schedule_.due_before(local_of(talker), std::min(now, window().end_ns)));
+    for (std::uint64_t i = talker.last; i < due; ++i) {
+      count_missing(schedule_.due_ns(local_of(talker), i), now);
+    }
+    if (talker.connection == nullptr && due > talker.first) {
+      count_error("due on a connection that was lost", due - talker.first);
+    }
+  }
 }
 
 }  // namespace sockeye::app::bench

@@ -38,6 +38,8 @@ class EchoWorker final : public Worker, private Pacer::Owner {
   void on_end() override { pacer_.stop(); }
   void on_due(std::uint32_t local, std::uint64_t now) override { pump(talkers_[local], now); }
   std::uint64_t unanswered() const override;
+  std::uint64_t unsent() const override;
+  void on_give_up(std::uint64_t now) override;
 
   void on_open(Connection& connection) override;
   void on_message(Connection& connection, Message message) override;
@@ -50,6 +52,7 @@ class EchoWorker final : public Worker, private Pacer::Owner {
   Sent& sent(const Talker& talker, std::uint64_t number) {
     return ring_[local_of(talker) * (mask_ + 1) + (number & mask_)];
   }
+  std::uint64_t unsent_of(const Talker& talker) const;
   void pump(Talker& talker, std::uint64_t now);
   void send(Talker& talker, std::uint64_t since, std::uint64_t now);
   void check(const Sent& sent, const Message& message);

@@ -98,8 +98,13 @@ void put_amounts(Lines& lines, const Settings& settings, const Outcome& outcome)
   }
   const auto messages = static_cast<double>(tally.messages);
   lines.line(unit_of(settings.mode()).many).count(tally.messages).put(", ");
-  lines.count(static_cast<std::uint64_t>(outcome.per_second(messages))).put(" per second");
+  const double rate = outcome.per_second(messages);
+  lines.count(static_cast<std::uint64_t>(rate)).put(" per second");
   if (settings.mode() == Mode::connect) return;
+  // (A hundredth less may be the last ones, still under way when the time was over.)
+  if (settings.mode() == Mode::open && rate < 0.99 * static_cast<double>(settings.rate)) {
+    lines.put(", of ").count(settings.rate).put(" asked for");
+  }
   const auto put_bytes = [&lines, &outcome](std::string_view name, std::uint64_t bytes) {
     const auto size = static_cast<double>(bytes);
     lines.line(name).size(size).put(", ").size(outcome.per_second(size)).put(" per second");
@@ -108,7 +113,8 @@ void put_amounts(Lines& lines, const Settings& settings, const Outcome& outcome)
   put_bytes("received", tally.bytes_received);
 }
 
-void put_latency(Lines& lines, const Histogram& latency) {
+void put_latency(Lines& lines, const Tally& tally) {
+  const Histogram& latency = tally.latency;
   if (latency.count() == 0) return;
   lines.line("latency").put("min ").duration(static_cast<double>(latency.min()));
   lines.put(", mean ").duration(latency.mean());
@@ -117,6 +123,8 @@ void put_latency(Lines& lines, const Histogram& latency) {
     lines.line().put(one.name).put(one.padding).duration(ns);
   }
   lines.line().put("max     ").duration(static_cast<double>(latency.max()));
+  if (tally.missing == 0) return;
+  lines.line().count(tally.missing).put(" without an answer are in it with the time they waited");
 }
 
 void put_errors(Lines& lines, const ErrorCounts& errors) {
@@ -225,7 +233,7 @@ std::string report_text(const Settings& settings, const Outcome& outcome) {
   put_load(lines, settings);
   put_measured(lines, settings, outcome);
   put_amounts(lines, settings, outcome);
-  put_latency(lines, outcome.tally.latency);
+  put_latency(lines, outcome.tally);
   put_errors(lines, outcome.tally.errors);
   if (outcome.server) put_server(lines, settings, outcome);
   put_generator(lines, settings, outcome);

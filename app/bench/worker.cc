@@ -56,6 +56,7 @@ void Tally::merge(const Tally& other) {
   messages += other.messages;
   bytes_sent += other.bytes_sent;
   bytes_received += other.bytes_received;
+  missing += other.missing;
   opened += other.opened;
   errors.merge(other.errors);
 }
@@ -199,12 +200,15 @@ void Worker::wait_for_answers(std::uint64_t now) {
   if (now < window_.end_ns + settings().timeout_ms * 1'000'000) {
     return loop().timers().arm(*this, loop().now_ms() + look_ms);
   }
-  count_error("no answer in time", missing);
+  const std::uint64_t not_sent = unsent();
+  if (not_sent > 0) count_error("not sent in time", not_sent);
+  if (missing > not_sent) count_error("no answer in time", missing - not_sent);
   finish();
 }
 
 void Worker::finish() {
   if (phase() >= Phase::closing) return;
+  if (is_running()) on_give_up(now_ns());
   phase_.store(Phase::closing, std::memory_order_release);
   loop().timers().arm(*this, loop().now_ms() + close_timeout_ms);
   client_.for_each([this](Connection& connection) {

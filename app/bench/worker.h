@@ -36,7 +36,8 @@ struct Tally {
   std::uint64_t messages = 0;    // answered; handshakes, with --connect; Pongs, with --idle
   std::uint64_t bytes_sent = 0;  // of payloads
   std::uint64_t bytes_received = 0;
-  std::uint32_t opened = 0;  // connections
+  std::uint64_t missing = 0;  // without an answer; in `latency` with the time they have waited
+  std::uint32_t opened = 0;   // connections
   ErrorCounts errors;
 
   void merge(const Tally& other);
@@ -94,6 +95,10 @@ class Worker : protected ws::Handler, private net::Timer {
   // How many answers are still to come. After the window, the worker waits until there are none, or
   // for settings.timeout_ms.
   virtual std::uint64_t unanswered() const = 0;
+  // How many of these were due and could not even be sent.
+  virtual std::uint64_t unsent() const { return 0; }
+  // Nothing is waited for any more: what has no answer is to be told to count_missing().
+  virtual void on_give_up(std::uint64_t) {}
 
   // ws::Handler. Derived classes call these first.
   void on_open(Connection& connection) override;
@@ -122,7 +127,15 @@ class Worker : protected ws::Handler, private net::Timer {
       tally_.bytes_received += bytes;
       messages_.store(++tally_.messages, std::memory_order_relaxed);
     }
-    if (window_.holds(settings().rate > 0 ? since : now)) tally_.latency.record(now - since);
+    // By when it began, so that what a stall holds back beyond the window isn't left out.
+    if (window_.holds(since)) tally_.latency.record(now - since);
+  }
+  // Something that began, or was due, at `since` has no answer. Its latency is at least what it has
+  // waited: without it, those that a server answers least would not be in the percentiles.
+  void count_missing(std::uint64_t since, std::uint64_t now) {
+    if (!window_.holds(since)) return;
+    tally_.latency.record(now - since);
+    ++tally_.missing;
   }
   void count_pong(std::uint64_t since, std::uint64_t now);
   void finish();

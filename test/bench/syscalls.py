@@ -30,7 +30,7 @@ with tempfile.NamedTemporaryFile("r") as trace:
 # be read in the trace): the send of "first", `count` messages, a wait and the receive of "last".
 names = collections.Counter()
 for call in text[text.index("first"):text.index("last")].splitlines()[1:]:
-    names[re.match(r"\d+ (\w+)\(", call).group(1)] += 1
+    names[re.match(r"\d+ +(\w+)\(", call).group(1)] += 1
 names.subtract(["sendto", "epoll_wait", "recvfrom"])
 
 after_accept = text[text.index(" accept4("):text.index("last")]

@@ -150,14 +150,15 @@ def main():
 
 
 def medians(results, load, server):
-    """The figure and its spread as text, and a round's other figures; None where not measured."""
+    """The figure and its spread as text, and the other figures; None where not measured."""
     rounds = results.get((load, server))
     if not rounds:
         return None
     ns = [figures["ns"] for figures in rounds]
     digits = 1 if max(ns) < 1000 else 0
+    worst = {**rounds[0], "allocations": max(figures["allocations"] for figures in rounds)}
     text = f"{statistics.median(ns):,.{digits}f} ({min(ns):,.{digits}f}–{max(ns):,.{digits}f})"
-    return text, rounds[0]
+    return text, worst
 
 
 def show_markdown(results):
