@@ -274,7 +274,7 @@ $(BUILD)/connection_fuzz: private WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--w
 
 # --------------------------------------------------------------------------------------- benchmarks
 
-.PHONY: bench bench-idle bench-kernels bench-million bench-syscalls bench-user
+.PHONY: bench bench-idle bench-independent bench-kernels bench-million bench-syscalls bench-user
 ## bench: memory of an idle connection, and system calls for a message
 bench: bench-idle bench-syscalls
 ## bench-idle: memory of an idle connection alone, beside the raw echo's
@@ -307,6 +307,12 @@ bench-million: $(BUILD)/sockeye
 $(BUILD)/bench/kernels: $(BUILD)/obj/test/bench/kernels.o $(BUILD)/libsockeye.a
 	@mkdir -p $(@D)
 	$(call say,link)$(LINK) $(NO_LTO) -o $@ $^
+
+## bench-independent: `sockeye bench` beside tsung, on a server of known pace (ROUNDS)
+bench-independent: $(BUILD)/sockeye
+	@test/support/need tsung:tsung \
+	  python3-websockets:/usr/lib/python3/dist-packages/websockets/__init__.py
+	@SOCKEYE=$< /usr/bin/python3 -B test/bench/independent.py $(ROUNDS)
 
 ## bench-peers: the race against other libraries' echo servers (ROUNDS, SECONDS, PEERS, ARGS)
 .PHONY: bench-peers bench-readme
