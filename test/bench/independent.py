@@ -27,6 +27,7 @@ import websockets
 
 CONNECTIONS = 20
 PACE_S = 0.001
+IDLE_S = 0.1
 PAYLOAD = "abcdefghijklmnopqrst"
 SECONDS = 10  # the interval of tsung's log
 DEADLINE_S = 60
@@ -68,10 +69,11 @@ async def serve(listener):
     async with websockets.serve(take_messages, sock=listener, compression=None, ping_interval=None):
         due = clock()
         while True:
+            asked = clock()
             connection, message = await waiting.get()
             # After the one before, not after now: a late timer doesn't lower the pace. But what was
             # idle, between two generators, isn't made up for.
-            due = max(due + PACE_S, clock() - CONNECTIONS * PACE_S)
+            due = clock() if clock() - asked > IDLE_S else due + PACE_S
             await asyncio.sleep(due - clock())
             try:
                 await connection.send(message)
@@ -95,15 +97,14 @@ def run_sockeye(port):
 
 
 def run_tsung(port):
-    """Returns the same. The first of tsung's intervals holds the start, the second is the figure."""
+    """Returns the same. Of the log's intervals, the first holds the start: the second is told."""
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/plan.xml", "w") as plan:
             plan.write(TSUNG_PLAN.format(port=port, duration=2 * SECONDS + 2, payload=PAYLOAD,
                                          connections=CONNECTIONS))
         # Erlang's nodes find each other by epmd, which would be left behind: so it is ours, too.
-        names_port = str(free_port())
         environment = dict(
-            os.environ, HOME=folder, ERL_EPMD_PORT=names_port, ERL_EPMD_ADDRESS="127.0.0.1",
+            os.environ, HOME=folder, ERL_EPMD_PORT=str(free_port()), ERL_EPMD_ADDRESS="127.0.0.1",
             ERL_FLAGS="-kernel inet_dist_use_interface {127,0,0,1}")
         names = subprocess.Popen(["epmd"], env=environment)
         try:
