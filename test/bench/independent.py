@@ -129,7 +129,7 @@ def compare(port, rounds):
     for _ in range(rounds):
         figures["sockeye bench"].append(run_sockeye(port))
         figures["tsung"].append(run_tsung(port))
-    print(f"{CONNECTIONS} connections, {len(PAYLOAD)} bytes, closed loop: medians of {rounds} rounds")
+    print(f"{CONNECTIONS} connections, {len(PAYLOAD)} bytes, closed loop, medians of {rounds}")
     print(f"messages per second: {1 / PACE_S:.2f} is what the server does")
     for name, of_rounds in figures.items():
         tell(name, [rate for rate, _ in of_rounds], "per second")
