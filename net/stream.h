@@ -4,8 +4,8 @@
 // readable until the kernel has no more: at EAGAIN, or at a read shorter than asked for, unless the
 // peer's end was reported too (epoll(7): for streams a short read means drained. It holds because
 // servers take signals from a signalfd; a signal could cut a read short with bytes left). A stream
-// makes one read for an event (of a large payload, up to 1 MiB in pieces); one that isn't drained has
-// its next on the agenda, with the others.
+// makes one read for an event (of a large payload, up to 1 MiB in pieces); one that isn't drained
+// has its next on the agenda, with the others.
 //
 // Writing. Three places, in this order on the way to the kernel:
 //

@@ -129,8 +129,8 @@ void EchoWorker::on_give_up(std::uint64_t now) {
       count_missing(sent(talker, i).since_ns, now);
     }
     if (!paced_) continue;
-    const std::uint64_t due =
-        std::max(talker.last, schedule_.due_before(local_of(talker), std::min(now, window().end_ns)));
+    const std::uint64_t due = std::max(
+        talker.last, schedule_.due_before(local_of(talker), std::min(now, window().end_ns)));
     for (std::uint64_t i = talker.last; i < due; ++i) {
       count_missing(schedule_.due_ns(local_of(talker), i), now);
     }

@@ -197,7 +197,8 @@ void put_amounts(Json& json, const Outcome& outcome) {
       .put("bytes_received", tally.bytes_received);
 }
 
-void put_latency(Json& json, const Histogram& latency) {
+void put_latency(Json& json, const Tally& tally) {
+  const Histogram& latency = tally.latency;
   json.open("latency_us")
       .put("min", microseconds(latency.min()), 3)
       .put("mean", latency.mean() / 1000, 3);
@@ -205,6 +206,7 @@ void put_latency(Json& json, const Histogram& latency) {
     json.put(one.name, microseconds(latency.value_at(one.percent)), 3);
   }
   json.put("max", microseconds(latency.max()), 3).close();
+  if (tally.missing > 0) json.put("missing", tally.missing);
 }
 
 void put_errors(Json& json, const ErrorCounts& errors) {
@@ -244,7 +246,7 @@ std::string report_json(const Settings& settings, const Outcome& outcome) {
   Json json;
   put_load(json, settings);
   put_amounts(json, outcome);
-  put_latency(json, outcome.tally.latency);
+  put_latency(json, outcome.tally);
   put_errors(json, outcome.tally.errors);
   if (outcome.server) put_server(json, settings, outcome);
   json.open("generator")

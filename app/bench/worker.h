@@ -131,9 +131,10 @@ class Worker : protected ws::Handler, private net::Timer {
     if (window_.holds(since)) tally_.latency.record(now - since);
   }
   // Something that began, or was due, at `since` has no answer. Its latency is at least what it has
-  // waited: without it, those that a server answers least would not be in the percentiles.
+  // waited: without it, those that a server answers least would not be in the percentiles. (Also
+  // where it began in the warm-up: then it waited throughout.)
   void count_missing(std::uint64_t since, std::uint64_t now) {
-    if (!window_.holds(since)) return;
+    if (since >= window_.end_ns || since > now) return;
     tally_.latency.record(now - since);
     ++tally_.missing;
   }

@@ -178,15 +178,15 @@ test("bench: an open loop sends at its rate, spread over the connections", async
   assert.deepEqual(perConnection, [100, 100, 100, 100, 100]);
 });
 
-// A server that stalls for 600 ms, a second after its first message.
-function stalling() {
+// A server that stalls for a while, a second after its first message.
+function stalling(ms = 600) {
   let began;
   let stalled = false;
   return answering((socket, data, isBinary) => {
     began ??= Date.now();
     if (!stalled && Date.now() - began >= 1000) {
       stalled = true;
-      busyFor(600);
+      busyFor(ms);
     }
     socket.send(data, { binary: isBinary });
   });
@@ -203,6 +203,22 @@ test("bench: a stall shows in the open loop's percentiles, and in the closed loo
   assert.ok(open.latency_us.max > 590_000, `max ${open.latency_us.max}`);
   assert.ok(closed.latency_us.max > 590_000, `max ${closed.latency_us.max}`);
   assert.ok(closed.latency_us.p99 < open.latency_us.p99 / 2, `p99 ${closed.latency_us.p99}`);
+});
+
+test("bench: a stall that outlasts the time is in the closed loop's maximum, too", async (t) => {
+  const report = await benchWell(t, await nodeServer(t, stalling(2000)), "-c", "3", "-d", "2", "--warm-up", "0");
+  assert.ok(report.latency_us.max > 1_900_000, `max ${report.latency_us.max}`);
+});
+
+test("bench: what is due on a connection that was lost is missing, with the time it waited", async (t) => {
+  const url = await nodeServer(t, answering((socket, data, isBinary, count) =>
+    count < 100 ? socket.send(data, { binary: isBinary }) : socket.terminate()));
+  const report = await bench(t, url, "--rate", "1000", "-c", "2", "-d", "1", "--warm-up", "0");
+  const lost = report.errors["due on a connection that was lost"];
+  assert.ok(lost > 0, JSON.stringify(report.errors));
+  assert.equal(report.missing, lost);
+  assert.equal(report.errors["closed with code 1006"], 2);
+  assert.equal(report.status, 1);
 });
 
 for (const rate of [[], ["--rate", "200"]]) {
@@ -372,6 +388,9 @@ for (const [mode, args, missing] of [["closed loop", ["-p", "3"], 6], ["open loo
     assert.equal(report.status, 1);
     assert.deepEqual(report.errors, { total: missing, "no answer in time": missing });
     assert.equal(report.messages, 0);
+    // They count with the time that they have waited.
+    assert.ok(report.missing > 0);
+    assert.ok(report.latency_us.p50 >= 200_000, `p50 ${report.latency_us.p50}`);
   });
 }
 
