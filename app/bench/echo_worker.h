@@ -50,7 +50,7 @@ class EchoWorker final : public Worker, private Pacer::Owner {
     return static_cast<std::uint32_t>(&talker - talkers_.data());
   }
   Sent& sent(const Talker& talker, std::uint64_t number) {
-    return ring_[local_of(talker) * (mask_ + 1) + (number & mask_)];
+    return ring_[local_of(talker) * (mask_ + 1) + static_cast<std::size_t>(number & mask_)];
   }
   std::uint64_t unsent_of(const Talker& talker) const;
   void pump(Talker& talker, std::uint64_t now);
@@ -58,8 +58,8 @@ class EchoWorker final : public Worker, private Pacer::Owner {
   void check(const Sent& sent, const Message& message);
 
   const bool paced_;           // an open loop
-  const std::uint64_t depth_;  // how many messages of one connection may be without an answer
-  const std::uint64_t mask_;
+  const std::uint32_t depth_;  // how many messages of one connection may be without an answer
+  const std::size_t mask_;
   Payload payload_;
   std::vector<Talker> talkers_;
   std::vector<Sent> ring_;  // of all talkers

@@ -144,8 +144,9 @@ void FanOutWorker::on_close(Connection& connection, Closed closed) {
 
 std::uint64_t FanOutWorker::unanswered() const {
   if (shared_.publishing.load(std::memory_order_acquire) > 0) return 1;
-  const auto open = std::count_if(peers_.begin() + publishers_, peers_.end(),
-                                  [](const Peer& peer) { return peer.connection != nullptr; });
+  const auto open =
+      std::count_if(peers_.begin() + static_cast<std::ptrdiff_t>(publishers_), peers_.end(),
+                    [](const Peer& peer) { return peer.connection != nullptr; });
   const std::uint64_t expected =
       shared_.published.load(std::memory_order_relaxed) * static_cast<std::uint64_t>(open);
   return expected - std::min(expected, delivered_);

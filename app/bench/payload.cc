@@ -102,7 +102,8 @@ MutableBytes Payload::message(std::size_t size) {
 }
 
 std::size_t Payload::next_size() {
-  return spread_ == 0 ? smallest_ : smallest_ + (roll(dice_) >> 16) % (spread_ + 1);
+  if (spread_ == 0) return smallest_;
+  return smallest_ + static_cast<std::size_t>((roll(dice_) >> 16) % (spread_ + 1));
 }
 
 }  // namespace sockeye::app::bench

@@ -151,7 +151,7 @@ bool Worker::connect(std::uint32_t local) {
   const std::vector<net::Address>& sources = settings().sources;
   if (!sources.empty()) {
     const std::uint64_t number = index_ + std::uint64_t{settings().threads} * local;
-    connect_options_.source = sources[number % sources.size()];
+    connect_options_.source = sources[static_cast<std::size_t>(number % sources.size())];
   }
   connect_options_.data = data_of(local);
   const auto started = client_.connect(settings().url, connect_options_);
