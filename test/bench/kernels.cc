@@ -545,7 +545,8 @@ int main(int argc, char** argv) {
   std::printf("%s, compiled with %s %s. CPU time of one thread; medians of %d rounds.\n",
               processor().c_str(), compiler, __VERSION__, rounds);
   std::printf(
-      "In parentheses: the share of memcpy's bandwidth; what reads only or works in place may exceed it.\n\n");
+      "In parentheses: the share of memcpy's bandwidth; what reads only or works in place may "
+      "exceed it.\n\n");
   print_table(lines_by_size(by_size), markdown);
   std::printf("\n");
   print_table(lines_of_calls(calls), markdown);
