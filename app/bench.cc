@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <string_view>
+#include <utility>
 
 #include "app/bench/chart.h"
 #include "app/bench/report.h"
@@ -28,25 +29,37 @@ constexpr std::uint64_t descriptors_beside(std::uint64_t threads) {
   return 16 + 4 * threads;
 }
 
-Result<void, net::Error> write_file(const std::string& name, std::string_view text) {
-  const net::Fd file(::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (!file) return net::system_error("cannot write " + name);
+net::Error write_error(const std::string& name) {
+  return net::system_error("cannot write " + name);
+}
+
+// Before anything is measured in vain. What the file holds stays until there is something better.
+Result<net::Fd, net::Error> open_file(const std::string& name) {
+  net::Fd file(::open(name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+  if (!file) return write_error(name);
+  return file;
+}
+
+Result<void, net::Error> write_file(const net::Fd& file, const std::string& name,
+                                    std::string_view text) {
+  // (What can't be cut, such as a terminal or /dev/null, holds nothing.)
+  if (::ftruncate(file.get(), 0) != 0 && errno != EINVAL) return write_error(name);
   while (!text.empty()) {
     const ssize_t written = ::write(file.get(), text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return net::system_error("cannot write " + name);
+    if (written < 0) return write_error(name);
     text.remove_prefix(static_cast<std::size_t>(written));
   }
   return {};
 }
 
-int tell(const Settings& settings, const Outcome& outcome) {
+int tell(const Settings& settings, const Outcome& outcome, const net::Fd& chart) {
   const std::string text =
       settings.json ? report_json(settings, outcome) : report_text(settings, outcome);
   if (!print(text)) return exit_failure;
-  if (!settings.svg.empty()) {
+  if (chart) {
     const auto written =
-        write_file(settings.svg, latency_chart(outcome.tally.latency, settings.url));
+        write_file(chart, settings.svg, latency_chart(outcome.tally.latency, settings.url));
     if (!written) return report(written.error());
   }
   const bool well = outcome.tally.errors.total() == 0 && outcome.tally.messages > 0;
@@ -72,9 +85,15 @@ int run_bench(std::span<char* const> arguments) {
                         " descriptors, and the limit is " + to_text(allowed) + " (ulimit -Hn)",
                     exit_failure);
   }
+  net::Fd chart;
+  if (!settings.svg.empty()) {
+    auto opened = open_file(settings.svg);
+    if (!opened) return report(opened.error());
+    chart = std::move(*opened);
+  }
   const auto outcome = bench::run(settings);
   if (!outcome) return complain(outcome.error().message, exit_failure);
-  return tell(settings, *outcome);
+  return tell(settings, *outcome, chart);
 }
 
 }  // namespace sockeye::app

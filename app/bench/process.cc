@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "app/bench/process.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "net/fd.h"
 #include "net/text.h"
@@ -17,6 +21,8 @@
 namespace sockeye::app::bench {
 
 namespace {
+
+constexpr std::uint64_t fewest_ticks = 20;  // that a proportion is taken from
 
 net::Error process_error(pid_t pid, int code) {
   errno = code;
@@ -91,7 +97,7 @@ CpuTime cpu_time_between(const CpuUsage& before, const CpuUsage& after) {
   const std::uint64_t total_ns = after.total_ns - before.total_ns;
   std::uint64_t user = after.user_ticks - before.user_ticks;
   std::uint64_t system = after.system_ticks - before.system_ticks;
-  if (user + system == 0) {
+  if (user + system < fewest_ticks) {
     user = after.user_ticks;
     system = after.system_ticks;
   }
@@ -100,6 +106,36 @@ CpuTime cpu_time_between(const CpuUsage& before, const CpuUsage& after) {
   const auto user_ns =
       static_cast<std::uint64_t>(static_cast<double>(total_ns) * static_cast<double>(user) / ticks);
   return {user_ns, total_ns - user_ns};
+}
+
+Result<std::vector<ThreadUsage>, net::Error> read_thread_usage(pid_t pid) {
+  net::Text<64> path;
+  path.put("/proc/").put_decimal(pid).put("/task").put({"", 1});
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(path.view().data()), ::closedir);
+  if (!folder) return process_error(pid, errno == ENOENT ? ESRCH : errno);
+  std::vector<ThreadUsage> threads;
+  while (const dirent* const entry = ::readdir(folder.get())) {
+    const auto thread = number_at_start(entry->d_name);
+    if (!thread) continue;  // "." and ".."
+    const auto stat = read_file(pid, "task/" + std::string(entry->d_name) + "/stat");
+    if (!stat) continue;  // ended meanwhile
+    const auto user = stat_field(*stat, 14);
+    const auto system = stat_field(*stat, 15);
+    if (!user || !system) return process_error(pid, EBADMSG);
+    threads.push_back({static_cast<pid_t>(*thread), *user + *system});
+  }
+  return threads;
+}
+
+std::uint64_t ns_of_busiest(const std::vector<ThreadUsage>& before,
+                            const std::vector<ThreadUsage>& after) {
+  std::uint64_t most_ticks = 0;
+  for (const ThreadUsage& then : before) {
+    for (const ThreadUsage& now : after) {
+      if (now.thread == then.thread) most_ticks = std::max(most_ticks, now.ticks - then.ticks);
+    }
+  }
+  return most_ticks * (1'000'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
 }
 
 Result<MemoryUsage, net::Error> read_memory_usage(pid_t pid) {

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "net/error.h"
 #include "net/result.h"
@@ -33,6 +34,11 @@ struct CpuTime {
   std::uint64_t system_ns = 0;
 };
 
+struct ThreadUsage {
+  pid_t thread = 0;
+  std::uint64_t ticks = 0;  // in user space and in the kernel, in hundredths of a second
+};
+
 struct MemoryUsage {
   std::uint64_t resident_bytes = 0;
   std::uint64_t private_bytes = 0;  // of the resident ones, those that no other process shares
@@ -42,8 +48,15 @@ struct MemoryUsage {
 Result<CpuUsage, net::Error> read_cpu_usage(pid_t pid);
 
 // The time is exact; how it divides into user and system is the proportion of the ticks between the
-// two, so it wants some seconds. Without any ticks, it is the proportion since the process began.
+// two, so it wants some seconds. Of too few ticks, it is the proportion since the process began.
 CpuTime cpu_time_between(const CpuUsage& before, const CpuUsage& after);
+
+// The threads that it has now, in no order. Any user may read this.
+Result<std::vector<ThreadUsage>, net::Error> read_thread_usage(pid_t pid);
+
+// The most that a thread of both lists has spent between them.
+std::uint64_t ns_of_busiest(const std::vector<ThreadUsage>& before,
+                            const std::vector<ThreadUsage>& after);
 
 // From /proc/PID/smaps_rollup: exact, but walks all pages of the process, which waits meanwhile if
 // it wants to map memory. An error also where the process is another user's.

@@ -173,11 +173,12 @@ void put_load(Json& json, const Settings& settings) {
   json.put("mode", name_of(settings.mode()))
       .put("url", settings.url)
       .put("connections", settings.connections)
-      .put("outstanding", settings.outstanding)
       .put("threads", settings.threads);
+  if (settings.mode() == Mode::closed) json.put("outstanding", settings.outstanding);
   if (settings.rate > 0) json.put("rate", settings.rate);
   if (settings.subscribers > 0) json.put("subscribers", settings.subscribers);
   if (settings.raw_echo) json.put_bool("raw_echo", true);
+  if (!settings.sends_messages()) return;
   json.open("payload")
       .put("kind", name_of(settings.kind))
       .put("smallest", settings.smallest_bytes)

@@ -172,7 +172,11 @@ Result<void, net::Error> Run::measure() {
   wait_until(window_.begin_ns, over);
   const std::vector<std::uint64_t> cpu_before = workers_cpu_ns();
   CpuUsage server_before;
-  if (settings_.pid != 0) server_before = TRY(read_cpu_usage(settings_.pid));
+  std::vector<ThreadUsage> server_threads_before;
+  if (settings_.pid != 0) {
+    server_before = TRY(read_cpu_usage(settings_.pid));
+    server_threads_before = TRY(read_thread_usage(settings_.pid));
+  }
   wait_until(window_.end_ns, over);
   const std::uint64_t end = std::clamp(now_ns(), window_.begin_ns, window_.end_ns);
   const std::vector<std::uint64_t> cpu_after = workers_cpu_ns();
@@ -186,6 +190,8 @@ Result<void, net::Error> Run::measure() {
   if (settings_.pid == 0) return {};
   ServerCost cost;
   cost.cpu = cpu_time_between(server_before, TRY(read_cpu_usage(settings_.pid)));
+  cost.busiest_share = outcome_.per_second(
+      seconds_of(ns_of_busiest(server_threads_before, TRY(read_thread_usage(settings_.pid)))));
   std::uint32_t opened = 0;
   for (const auto& worker : workers_) opened += worker->opened();
   if (memory_before_ && memory_open) {
@@ -284,7 +290,7 @@ double Outcome::server_share() const {
 }
 
 bool Outcome::generator_was_bottleneck() const {
-  return generator_share > busy_share && server_share() < busy_share;
+  return generator_share > busy_share && (!server || server->busiest_share < busy_share);
 }
 
 Result<Outcome, net::Error> run(const Settings& settings) {

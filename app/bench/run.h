@@ -21,6 +21,7 @@ namespace sockeye::app::bench {
 // What the server's process spent while it was measured.
 struct ServerCost {
   CpuTime cpu;
+  double busiest_share = 0;  // CPU time of its busiest thread, as a share of the time measured
   // Private memory with all connections open less that from before, for each of them; none where
   // it can't be read.
   std::optional<double> bytes_per_connection;

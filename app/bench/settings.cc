@@ -62,7 +62,8 @@ void add_mode_flags(Flags& flags, Settings& settings) {
                1, 100'000'000, [&settings](std::uint64_t rate) { settings.rate = rate; });
   add_count(flags, "--subscribers",
             "fan-out: the -c connections publish, and N others are to receive each message once, "
-            "which the server has to see to. Latency and rate are those of deliveries. A publisher "
+            "which the server has to see to (an echo server doesn't). Latency and rate are those "
+            "of deliveries. A publisher "
             "goes on when a subscriber has its message, or with --rate at its times",
             most_connections, settings.subscribers);
   flags.toggle("--connect",
@@ -134,7 +135,8 @@ void add_other_flags(Flags& flags, Settings& settings) {
               });
   flags.number("--pid", "PID",
                "the server's process: tells its CPU time for each message, in user space and in "
-               "the kernel, and its memory for each connection",
+               "the kernel, and its memory for each connection. (Its system calls can't be read "
+               "from outside without slowing it; strace -fcp PID counts them)",
                1, std::numeric_limits<pid_t>::max(),
                [&settings](std::uint64_t pid) { settings.pid = static_cast<pid_t>(pid); });
   flags.toggle("--raw-echo",
@@ -182,7 +184,7 @@ std::string Settings::complete() {
   if ((subscribers > 0) + connect + (idle > 0) > 1) {
     return "--subscribers, --connect and --idle exclude each other";
   }
-  const bool sends = !connect && idle == 0;
+  const bool sends = sends_messages();
   if (!sends && rate > 0) return "--rate is for messages: --connect and --idle send none";
   if (!sends && payload_given)
     return "-s, --text and --check: --connect and --idle send no messages";

@@ -54,6 +54,7 @@ struct Settings {
   std::string svg;  // a file; empty: none
 
   Mode mode() const;
+  bool sends_messages() const { return !connect && idle == 0; }
   // How many sockets that takes.
   std::uint32_t all_connections() const { return connections + subscribers; }
 

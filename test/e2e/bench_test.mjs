@@ -323,6 +323,14 @@ test("bench: --raw-echo measures what sends bytes back, which isn't WebSocket", 
   assert.deepEqual(plain.errors, { total: 2, "closed with code 1002": 2 });
 });
 
+test("bench: a file for --svg that can't be written is told before anything is measured", async (t) => {
+  const { status, stdout, stderr } =
+    await run(t, ["bench", "-d", "1000", "--svg", "/nowhere/latency.svg", (await startEcho(t)).url]);
+  assert.equal(status, 1);
+  assert.equal(stdout, "");
+  assert.match(stderr, /cannot write \/nowhere\/latency.svg: No such file or directory/);
+});
+
 test("bench: --svg draws the latencies", async (t) => {
   const file = path.join(scratchFolder(t), "latency.svg");
   await benchWell(t, (await startEcho(t)).url, "--svg", file);

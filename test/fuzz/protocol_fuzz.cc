@@ -1,6 +1,6 @@
 // The protocol, in both roles: an input in one piece and the same input in many must bring the same
-// events, and those that a second, naive reader finds. The last byte chooses role and mode, the one
-// before it the cuts.
+// events, and those that a second, naive reader finds; with the fast kernels and the scalar ones.
+// The last byte chooses role, mode and kernels, the one before it the cuts.
 //
 // SPDX-License-Identifier: MIT
 #include "ws/protocol.h"
@@ -19,9 +19,13 @@ using test::NaiveEvent;
 
 class Receiver {
  public:
-  Receiver(Role role, bool in_chunks)
-      : settings_{
-            .role = role, .pool = pool_, .limits = {}, .kernels = {}, .in_chunks = in_chunks} {
+  Receiver(Role role, const Kernels& kernels, bool in_chunks, bool own_frames_return)
+      : settings_{.role = role,
+                  .pool = pool_,
+                  .limits = {},
+                  .kernels = kernels,
+                  .in_chunks = in_chunks,
+                  .own_frames_return = own_frames_return} {
     settings_.limits.message_bytes = 100'000;
     settings_.limits.message_fragments = 50;
   }
@@ -111,17 +115,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::uint8_t mode = input.choice();
   const ws::Role role = (mode & 1) != 0 ? ws::Role::client : ws::Role::server;
   const bool in_chunks = (mode & 2) != 0;
+  const ws::Kernels kernels = (mode & 4) != 0 ? *ws::system_kernels() : ws::Kernels();
+  const bool own_frames_return = (mode & 8) != 0;
+  const ws::Role reads_as = own_frames_return ? ws::Role::server : role;
   const std::uint8_t seed = input.choice();
 
-  ws::Receiver whole(role, in_chunks);
+  ws::Receiver whole(role, kernels, in_chunks, own_frames_return);
   std::string copy(as_text(input.data()));
   whole.feed({reinterpret_cast<std::uint8_t*>(copy.data()), copy.size()});
 
-  ws::Receiver cut(role, in_chunks);
+  ws::Receiver cut(role, ws::Kernels(), in_chunks, own_frames_return);
   for (test::FuzzPieces pieces(input.data(), seed); !pieces.at_end();) cut.feed(pieces.next());
   test::expect_equal(whole.events(), cut.events(), "whole and cut");
 
-  const test::NaiveReader naive(role, whole.limits(), as_text(input.data()));
+  const test::NaiveReader naive(reads_as, whole.limits(), as_text(input.data()));
   test::expect(whole.naive_events() == naive.events(), "against the naive reader");
   return 0;
 }

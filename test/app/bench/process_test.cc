@@ -88,12 +88,15 @@ TEST_CASE("Process: user and system time are divided as the ticks between are") 
   CHECK(spent.system_ns == 1'503'000'000);
 }
 
-TEST_CASE("Process: without a tick between, they are divided as since its beginning") {
+TEST_CASE("Process: with too few ticks between, they are divided as since its beginning") {
   const CpuUsage before{.total_ns = 1'000'000'000, .user_ticks = 75, .system_ticks = 25};
   CpuUsage after = before;
   after.total_ns += 4'000'000;
   CHECK(cpu_time_between(before, after).user_ns == 3'000'000);
-  CHECK(cpu_time_between(before, after).system_ns == 1'000'000);
+  after.user_ticks += 1;
+  after.system_ticks += 4;
+  CHECK(cpu_time_between(before, after).user_ns == 2'895'238);  // 76 of 105
+  CHECK(cpu_time_between(before, after).system_ns == 1'104'762);
   CHECK(cpu_time_between({}, {.total_ns = 5'000}).user_ns == 5'000);
   CHECK(cpu_time_between(before, before).user_ns == 0);
 }
@@ -115,6 +118,23 @@ TEST_CASE("Process: its ticks are read behind whatever its name is") {
   CHECK(usage->user_ticks <= ticks_of(after.ru_utime));
   CHECK(usage->system_ticks >= ticks_of(before.ru_stime));
   CHECK(usage->system_ticks <= ticks_of(after.ru_stime));
+}
+
+TEST_CASE("Process: the busiest of its threads, which is not the sum of them") {
+  const auto before = read_thread_usage(::getpid());
+  REQUIRE(before);
+  CHECK(before->size() >= 1);
+  const std::uint64_t own_before = own_cpu_ns();
+  compute(60'000'000);
+  const auto after = read_thread_usage(::getpid());
+  const std::uint64_t spent = own_cpu_ns() - own_before;
+  REQUIRE(after);
+  const std::uint64_t busiest = ns_of_busiest(*before, *after);
+  CHECK(busiest >= 20'000'000);  // in whole ticks
+  CHECK(busiest <= spent + 20'000'000);
+
+  CHECK(ns_of_busiest({{1, 10}, {2, 20}, {3, 0}}, {{2, 25}, {1, 12}, {4, 90}}) == 50'000'000);
+  CHECK(ns_of_busiest({}, {{1, 5}}) == 0);
 }
 
 TEST_CASE("Process: memory that is touched shows, and is private until it is shared") {
