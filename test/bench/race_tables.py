@@ -156,7 +156,7 @@ def remarks(results):
     """What a reader must know about this race beside its figures."""
     lines = []
     if any(run.get("generator_bound") for run in results["runs"]):
-        lines.append("≥: the generator was at its limit, not the server, which could do more.")
+        lines.append("≥ before a rate: the generator was at its limit, not the server, which could do more.")
     unchecked = [server["name"] for server in results["servers"]
                  if not server["checks_text"] and server["role"] != "limit"]
     if unchecked:
@@ -322,7 +322,7 @@ def pair_sentences(results):
             p50 = [one.figures["p50_us"].median for one in pair]
             yield (f"One connection that waits for each echo: half of them come within "
                    f"{number(p50[0])} µs, and with `--busy-poll 200` within {number(p50[1])} µs "
-                   f"({p50[1] / p50[0]:.2f} x).")
+                   f"({p50[1] / p50[0]:.2f} x), which keeps its core busy all the time.")
         else:
             yield (f"Two threads take {with_it.cpu() / without.cpu():.2f} x the CPU time of one "
                    f"for a message.")
