@@ -7,7 +7,8 @@
 //     make run                   stays up for all the commands, which may use its port
 //     make ...                   make -n: the target exists (CI runs test, e2e and gate itself)
 //     build/sockeye echo ...     is started, says where it listens, and stops
-//     build/sockeye ..., echo ..., printf ..., readelf ...     exit status 0, some output, no complaint
+//     build/sockeye ..., echo ..., printf ..., readelf ..., taskset ...
+//                                exit status 0, some output, no complaint
 //     git clone ..., cd ..., apt-get ...                       how one gets here; not run
 //   ```nginx, ```haproxy   run by proxy_test.mjs
 //   ``` or ```text   a picture
@@ -74,7 +75,7 @@ const treatments = [
   [/^make run$/, staysUp],
   [/^make(\s|$)/, targetExists],
   [/^build\/sockeye echo\b/, listensAndStops],
-  [/^(build\/sockeye|echo|printf|readelf)\s/, succeeds],
+  [/^(build\/sockeye|echo|printf|readelf|taskset)\s/, succeeds],
   [/^(git clone|cd|(sudo )?apt-get)\s/, notRun],
 ];
 
