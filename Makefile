@@ -41,7 +41,8 @@ LIBRARY_OBJECTS := $(call objects,$(LIBRARY_SOURCES))
 APP_OBJECTS     := $(call objects,$(APP_SOURCES))
 TEST_OBJECTS    := $(call objects,$(TEST_SOURCES))
 PROBE_OBJECTS   := $(call objects,test/net/runtime_probe.cc test/net/runtime_forbidden.cc)
-BENCH_OBJECTS   := $(call objects,test/bench/raw_echo.cc test/bench/kernels.cc)
+DEFLATE_BENCH   := $(call objects,test/bench/deflate.cc test/bench/deflate_corpus.cc)
+BENCH_OBJECTS   := $(call objects,test/bench/raw_echo.cc test/bench/kernels.cc) $(DEFLATE_BENCH)
 FUZZ_OBJECTS    := $(FUZZERS:%=$(BUILD)/obj/test/fuzz/%_fuzz.o) \
                    $(call objects,test/fuzz/memory_sockets.cc)
 
@@ -145,6 +146,12 @@ e2e: $(BUILD)/sockeye $(BUILD)/libsockeye.a $(BUILD)/bench/raw_echo
 e2e-sanitized:
 	@$(MAKE) BUILD=build/debug SANITIZE=address,undefined e2e
 	@$(MAKE) BUILD=build/thread SANITIZE=thread SOCKEYE_ECHO_OPTIONS='--threads 3' e2e
+
+# For tests and benchmarks that compare with it.
+ZLIB := /usr/include/zlib.h
+
+$(ZLIB):
+	@test/support/need zlib1g-dev:$(ZLIB)
 
 DOCTEST := /usr/include/doctest/doctest.h
 
@@ -297,6 +304,19 @@ $(BUILD)/bench/user_space.so: test/bench/user_space.cc
 ## bench-kernels: masking, UTF-8, SHA-1, headers... with every kernel (ARGS=--markdown)
 bench-kernels: $(BUILD)/bench/kernels
 	@$< $(ARGS)
+
+.PHONY: bench-deflate
+## bench-deflate: compression beside the system's zlib: speed and sizes
+bench-deflate: $(BUILD)/bench/deflate
+	@$<
+
+$(BUILD)/bench/deflate: $(DEFLATE_BENCH) $(BUILD)/libsockeye.a
+	@mkdir -p $(@D)
+	$(call say,link)$(LINK) $(NO_LTO) -o $@ $^ -lz
+
+# Throws, as the library that lists a folder does.
+$(DEFLATE_BENCH): private LANGUAGE := -std=c++20
+$(DEFLATE_BENCH): | $(ZLIB)
 
 ## bench-million: a million connections at once, in a network namespace (CONNECTIONS=100000)
 CONNECTIONS = 1000000
