@@ -1,0 +1,220 @@
+// Inflate: from a DEFLATE stream back to what was compressed.
+//
+// RFC 1951; read ws/deflate/format.h first, it says how the format goes. The stream may come in
+// pieces, and the room for what it brings, too; the result is the same for any cut. Every rule that
+// a stream can break has a Status of its own.
+//
+// Two classes, for two lifetimes: a Window is what a connection keeps from one message to the next
+// (RFC 7692 §7.1.1: context takeover). An Inflater is what it takes to work on one message, and
+// serves all connections of a thread.
+//
+// Pure; a Window's memory comes from the pool that is handed in.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "net/bytes.h"
+#include "net/pool.h"
+#include "ws/deflate/format.h"
+
+namespace sockeye::ws::deflate {
+
+// The last 2^bits bytes of what was inflated so far.
+class Window {
+ public:
+  // `bits`: 8 to 15. The pool must outlive the window.
+  Window(Pool& pool, int bits);
+  ~Window() { pool_.release(data_, capacity_); }
+  Window(const Window&) = delete;
+  Window& operator=(const Window&) = delete;
+
+  // Whether there was memory for it; without, nothing else may be called.
+  [[nodiscard]] bool allocated() const { return data_ != nullptr; }
+
+  // How many bytes it takes, and how many it holds by now.
+  std::size_t capacity() const { return capacity_; }
+  std::size_t size() const { return size_; }
+
+  void append(Bytes bytes);
+  void clear() { size_ = 0; }
+
+  // Copies the bytes from `distance` before the end on. At least 1 and at most `distance` bytes,
+  // which is at most size().
+  void copy(std::uint8_t* to, std::size_t distance, std::size_t size) const;
+
+ private:
+  Pool& pool_;
+  const std::size_t capacity_;  // a power of two
+  std::uint8_t* const data_;    // a ring
+  std::size_t end_ = 0;         // where the next byte goes
+  std::size_t size_ = 0;
+};
+
+enum class [[nodiscard]] Status : std::uint8_t{
+    needs_input, needs_output,
+    end,  // of the final block
+    // Errors. Once there was one, there's nothing to be done but begin().
+    reserved_block_type,          // §3.2.3: type 3
+    bad_stored_length,            // §3.2.4: NLEN isn't the one's complement of LEN
+    too_many_literal_lengths,     // §3.2.7: more than 286
+    too_many_distance_lengths,    // more than 30
+    nothing_to_repeat,            // a length is to be repeated, and there's none before
+    repeats_too_often,            // beyond the last length
+    code_lengths_oversubscribed,  // §3.2.2: the code of code lengths has more words than there are
+    code_lengths_incomplete,      // or fewer
+    no_end_of_block,              // §3.2.7: no code word for symbol 256
+    literals_oversubscribed,      // §3.2.2, as above
+    literals_incomplete,          // (a single code of one bit is allowed)
+    distances_oversubscribed,     //
+    distances_incomplete,         // (a single code of one bit, or none)
+    unassigned_literal_code,      // a code word that the (incomplete) code doesn't have
+    unassigned_distance_code,     //
+    reserved_length_symbol,       // §3.2.6: 286 and 287 never occur
+    reserved_distance_symbol,     // nor do 30 and 31
+    distance_too_far,             // before the start of the stream, or beyond the window
+};
+
+constexpr bool is_error(Status status) {
+  return status > Status::end;
+}
+
+// The lengths of a Huffman code's words, as they become known.
+struct CodeLengths {
+  void clear();
+  // In ascending order of the symbols; only those that have a code word.
+  void add(std::size_t symbol, std::uint8_t length);
+
+  std::array<std::uint16_t, fixed_literal_symbols> symbols;
+  std::array<std::uint8_t, fixed_literal_symbols> bits;  // of theirs
+  std::array<std::uint16_t, max_code_bits + 1> counts;   // of each length
+  std::size_t size;
+};
+
+// The stream's bits, the next one lowest in `word`, whose first `count` bits are valid.
+struct BitReader {
+  void refill();  // then there are at least 56 bits, or all there are
+  void refill_fast();
+  void drop(unsigned bits);
+  std::uint32_t take(unsigned bits);
+  void give_back();  // whole bytes that came since `start`
+  std::size_t left() const { return static_cast<std::size_t>(end - next); }
+
+  std::uint64_t word = 0;
+  unsigned count = 0;
+  const std::uint8_t* next = nullptr;
+  const std::uint8_t* end = nullptr;
+  const std::uint8_t* start = nullptr;
+};
+
+// A decoding table, indexed with the next `bits` bits; see inflate.cc.
+using Entry = std::uint32_t;
+struct Table {
+  Entry look_up(std::uint64_t word) const;
+  Entry look_up_further(Entry pointer, std::uint64_t word) const;
+
+  const Entry* entries = nullptr;
+  unsigned bits = 0;
+};
+
+class Inflater {
+ public:
+  Inflater();
+  Inflater(const Inflater&) = delete;
+  Inflater& operator=(const Inflater&) = delete;
+
+  // Starts a stream, or goes on after a final block: with the byte that follows it. No distance may
+  // be more than 2^window_bits.
+  void begin(int window_bits);
+
+  // Goes on. `output` has room for what the current message brings, from its start on; `used` says
+  // how much of it is there. Before that goes what `window` holds (null: nothing). Cuts what it
+  // read off the front of `input`, and advances `used`.
+  //
+  // needs_input: all input is taken. needs_output: `used` is output.size(), and there's more.
+  // end: a final block ended, what follows its last byte is left in `input`.
+  Status run(Bytes& input, MutableBytes output, std::size_t& used, const Window* window);
+
+  // Whether the input so far ends with a block; that is where a message may end, its 00 00 ff ff
+  // included (RFC 7692 §7.2.2).
+  bool between_blocks() const { return state_ == State::block_header && bits_.count == 0; }
+
+ private:
+  enum class State : std::uint8_t {
+    block_header,
+    stored_length,
+    stored,
+    code_counts,
+    code_length_lengths,
+    code_lengths,
+    symbols,
+    match,
+    stopped,  // at the end, or at an error
+  };
+
+  static constexpr unsigned literal_table_bits = 10;
+  static constexpr unsigned distance_table_bits = 8;
+  static constexpr unsigned fixed_literal_table_bits = 9;
+  // With their subtables, for the worst code that there is (zlib's examples/enough.c computes it).
+  static constexpr std::size_t literal_table_size = 1332;
+  static constexpr std::size_t distance_table_size = 400;
+
+  bool step();
+  bool wait_for(Status what);
+  bool stop(Status status);
+  bool follow(Status status);
+  bool read_block_header();
+  bool end_block();
+  bool read_stored_length();
+  bool copy_stored();
+  bool read_code_counts();
+  bool read_code_length_lengths();
+  bool read_code_lengths();
+  void add_code_lengths(std::size_t times);
+  bool begin_dynamic();
+  bool decode();
+  bool decode_fast();
+  bool begin_match(std::size_t length, std::size_t distance);
+  bool copy_match();
+
+  // As long as run() goes on.
+  std::uint8_t* output_ = nullptr;
+  std::size_t output_size_ = 0;
+  std::size_t used_ = 0;
+  const Window* window_ = nullptr;
+
+  BitReader bits_;
+  State state_ = State::block_header;
+  Status status_ = Status::needs_input;
+  bool last_block_ = false;
+  std::size_t max_distance_ = max_distance;
+
+  std::size_t stored_left_ = 0;
+  std::size_t match_length_ = 0;  // what is left to copy
+  std::size_t match_distance_ = 0;
+
+  // Of a dynamic block's header.
+  std::size_t literal_lengths_ = 0;  // how many there are
+  std::size_t distance_lengths_ = 0;
+  std::size_t code_length_lengths_ = 0;
+  std::size_t lengths_read_ = 0;
+  std::uint8_t last_length_ = 0;
+  std::array<std::uint8_t, code_length_symbols> code_length_bits_;
+  CodeLengths literal_code_;
+  CodeLengths distance_code_;
+
+  Table code_length_code_;
+  Table literals_;
+  Table distances_;
+  std::array<Entry, 1 << max_code_length_bits> code_length_table_;
+  std::array<Entry, literal_table_size> literal_table_;
+  std::array<Entry, distance_table_size> distance_table_;
+  std::array<Entry, 1 << fixed_literal_table_bits> fixed_literals_;
+  std::array<Entry, 1 << fixed_distance_bits> fixed_distances_;
+};
+
+}  // namespace sockeye::ws::deflate
