@@ -195,7 +195,7 @@ unsigned build_small_table(const CodeLengths& code, const Entry* entries, Entry*
 // Copies `length` bytes from `distance` before `out`, in steps, and so may write up to
 // copy_slack bytes more. Returns the copy's end.
 constexpr std::size_t copy_step = 16;
-constexpr std::size_t copy_slack = 2 * copy_step;
+constexpr std::size_t copy_slack = 3 * copy_step;
 
 inline void copy_one_step(std::uint8_t* to, const std::uint8_t* from) {
   std::array<std::uint8_t, copy_step> step;
@@ -205,17 +205,18 @@ inline void copy_one_step(std::uint8_t* to, const std::uint8_t* from) {
 
 inline std::uint8_t* copy_in_steps(std::uint8_t* out, std::size_t distance, std::size_t length) {
   std::uint8_t* const end = out + length;
-  const std::uint8_t* const from = out - distance;
-  // A match that overlaps itself (§3.2.3) repeats a pattern. Each step doubles it, until it is long
-  // enough that a step reads nothing it writes.
-  for (; distance < copy_step; distance *= 2) {
-    copy_one_step(out, from);
-    out += distance;
+  if (distance < copy_step) {
+    // A match that overlaps itself (§3.2.3) repeats a pattern. Each step doubles it, until it is
+    // long enough that a step reads nothing it writes.
+    const std::uint8_t* const from = out - distance;
+    for (; distance < copy_step; distance *= 2) {
+      copy_one_step(out, from);
+      out = const_cast<std::uint8_t*>(from) + 2 * distance;
+    }
   }
-  do {
-    copy_one_step(out, out - distance);
-    out += copy_step;
-  } while (out < end);
+  copy_one_step(out, out - distance);
+  copy_one_step(out + copy_step, out + copy_step - distance);
+  for (out += 2 * copy_step; out < end; out += copy_step) copy_one_step(out, out - distance);
   return end;
 }
 
@@ -284,8 +285,12 @@ inline void BitReader::give_back() {
   word &= (std::uint64_t{1} << count) - 1;
 }
 
+inline Entry Table::first_entry(std::uint64_t word) const {
+  return entries[word & ((std::size_t{1} << bits) - 1)];
+}
+
 inline Entry Table::look_up(std::uint64_t word) const {
-  const Entry entry = entries[word & ((std::size_t{1} << bits) - 1)];
+  const Entry entry = first_entry(word);
   return entry & subtable_flag ? look_up_further(entry, word) : entry;
 }
 
@@ -624,37 +629,51 @@ bool Inflater::decode_fast() {
   };
   Status found = Status::needs_input;  // or what an exceptional entry leads to
 
+  bits.refill_fast();
+  Entry entry = literals.first_entry(bits.word);
   while (bits.next <= input_last && out <= output_last) {
     bits.refill_fast();
-    Entry entry = literals.look_up(bits.word);
     if (entry & literal_flag) {
       put_literal(entry);
-      entry = literals.look_up(bits.word);
+      entry = literals.first_entry(bits.word);
       if (entry & literal_flag) {
         put_literal(entry);
-        bits.refill_fast();
-        entry = literals.look_up(bits.word);
+        entry = literals.first_entry(bits.word);
+        if (entry & literal_flag) {
+          put_literal(entry);
+          entry = literals.first_entry(bits.word);
+          continue;
+        }
       }
     }
-    if (entry & literal_flag) {
-      put_literal(entry);
-      continue;
+    if (entry & exceptional_flag) [[unlikely]] {
+      if (entry & subtable_flag) entry = literals.look_up_further(entry, bits.word);
+      if (entry & literal_flag) {
+        put_literal(entry);
+        entry = literals.first_entry(bits.word);
+        continue;
+      }
+      if (entry & exceptional_flag) {
+        bits.drop(bits_of(entry));
+        found = status_of(entry);
+        break;
+      }
     }
     const std::size_t length = with_extra_bits(entry, bits.word);
     bits.drop(bits_of(entry));
-    if (entry & exceptional_flag) {
-      found = status_of(entry);
-      break;
-    }
     bits.refill_fast();
-    entry = distances.look_up(bits.word);
-    if (entry & exceptional_flag) {
-      found = status_of(entry);
-      break;
+    entry = distances.first_entry(bits.word);
+    if (entry & exceptional_flag) [[unlikely]] {
+      if (entry & subtable_flag) entry = distances.look_up_further(entry, bits.word);
+      if (entry & exceptional_flag) {
+        found = status_of(entry);
+        break;
+      }
     }
     const std::size_t distance = with_extra_bits(entry, bits.word);
     bits.drop(bits_of(entry));
-    if (distance <= static_cast<std::size_t>(out - output_) && distance <= max_distance_) {
+    entry = literals.first_entry(bits.word);
+    if (distance <= static_cast<std::size_t>(out - output_) && distance <= max_distance_) [[likely]] {
       out = copy_in_steps(out, distance, length);
       continue;
     }

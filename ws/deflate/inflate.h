@@ -115,6 +115,7 @@ struct BitReader {
 using Entry = std::uint32_t;
 struct Table {
   Entry look_up(std::uint64_t word) const;
+  Entry first_entry(std::uint64_t word) const;
   Entry look_up_further(Entry pointer, std::uint64_t word) const;
 
   const Entry* entries = nullptr;
