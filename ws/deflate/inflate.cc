@@ -632,7 +632,6 @@ bool Inflater::decode_fast() {
   bits.refill_fast();
   Entry entry = literals.first_entry(bits.word);
   while (bits.next <= input_last && out <= output_last) {
-    bits.refill_fast();
     if (entry & literal_flag) {
       put_literal(entry);
       entry = literals.first_entry(bits.word);
@@ -642,6 +641,7 @@ bool Inflater::decode_fast() {
         if (entry & literal_flag) {
           put_literal(entry);
           entry = literals.first_entry(bits.word);
+          bits.refill_fast();
           continue;
         }
       }
@@ -650,6 +650,7 @@ bool Inflater::decode_fast() {
       if (entry & subtable_flag) entry = literals.look_up_further(entry, bits.word);
       if (entry & literal_flag) {
         put_literal(entry);
+        bits.refill_fast();
         entry = literals.first_entry(bits.word);
         continue;
       }
@@ -661,7 +662,7 @@ bool Inflater::decode_fast() {
     }
     const std::size_t length = with_extra_bits(entry, bits.word);
     bits.drop(bits_of(entry));
-    bits.refill_fast();
+    if (bits.count < 28) [[unlikely]] bits.refill_fast();
     entry = distances.first_entry(bits.word);
     if (entry & exceptional_flag) [[unlikely]] {
       if (entry & subtable_flag) entry = distances.look_up_further(entry, bits.word);
@@ -672,6 +673,7 @@ bool Inflater::decode_fast() {
     }
     const std::size_t distance = with_extra_bits(entry, bits.word);
     bits.drop(bits_of(entry));
+    bits.refill_fast();
     entry = literals.first_entry(bits.word);
     if (distance <= static_cast<std::size_t>(out - output_) && distance <= max_distance_) [[likely]] {
       out = copy_in_steps(out, distance, length);
