@@ -96,34 +96,50 @@ std::uint32_t next_code_word(std::uint32_t word, unsigned bits) {
   return (word & (last_zero - 1)) | last_zero;
 }
 
-// What a code's lengths come to, §3.2.2.
+// A code is given by the lengths of its words (§3.2.2): a list, in the order of the symbols, of
+// those that have a word. Each in 16 bits: the symbol times 16, and the length.
+using CodeWords = std::span<const std::uint16_t>;
+
+constexpr std::uint16_t code_word(std::size_t symbol, std::size_t length) {
+  return static_cast<std::uint16_t>(symbol << 4 | length);
+}
+constexpr std::size_t symbol_of(std::uint16_t word) {
+  return word >> 4;
+}
+constexpr unsigned length_of(std::uint16_t word) {
+  return word & 15;
+}
+
+// What the lengths of a code's words come to, §3.2.2.
 enum class Shape { complete, incomplete, oversubscribed };
 
-Shape shape_of(const CodeLengths& code) {
+using Counts = std::array<std::uint16_t, max_code_bits + 1>;  // of words, by length
+
+Counts count(CodeWords words) {
+  Counts counts{};
+  for (const std::uint16_t word : words) ++counts[length_of(word)];
+  return counts;
+}
+
+Shape shape_of(const Counts& counts) {
   int free_words = 1;
   for (unsigned bits = 1; bits <= max_code_bits; ++bits) {
-    free_words = 2 * free_words - code.counts[bits];
+    free_words = 2 * free_words - counts[bits];
     if (free_words < 0) return Shape::oversubscribed;
   }
   return free_words == 0 ? Shape::complete : Shape::incomplete;
 }
 
-// Whether all of an incomplete code is one word of one bit. §3.2.7 allows it for distances, and
-// zlib for literals as well.
-bool is_single_bit(const CodeLengths& code) {
-  return code.size == 1 && code.counts[1] == 1;
-}
-
-unsigned longest_word(const CodeLengths& code) {
+unsigned longest_word(const Counts& counts) {
   unsigned bits = max_code_bits;
-  while (code.counts[bits] == 0) --bits;
+  while (counts[bits] == 0) --bits;
   return bits;
 }
 
 // Writes the subtables behind the table of `table_bits`: for the words from `word` on, which are
 // longer. Each has room for all words that begin with the same `table_bits` bits.
-void build_subtables(std::array<std::uint16_t, max_code_bits + 1> counts, const Entry* next,
-                     std::uint32_t word, Entry* table, unsigned table_bits) {
+void build_subtables(Counts counts, const Entry* next, std::uint32_t word, Entry* table,
+                     unsigned table_bits) {
   const std::uint32_t table_mask = (1u << table_bits) - 1;
   std::uint32_t prefix = ~0u;
   std::size_t start = 0;
@@ -153,42 +169,42 @@ void build_subtables(std::array<std::uint16_t, max_code_bits + 1> counts, const 
 }
 
 // Makes the table for a complete code. Returns how many bits it is indexed with.
-unsigned build_table(const CodeLengths& code, const Entry* entries, Entry* table,
-                     unsigned max_table_bits) {
+unsigned build_complete(CodeWords words, const Counts& counts, const Entry* entries, Entry* table,
+                        unsigned max_table_bits) {
   // The entries in the order of their code words: by length, then by symbol.
   std::array<std::uint16_t, max_code_bits + 2> places{};
   for (unsigned bits = 1; bits <= max_code_bits; ++bits) {
-    places[bits + 1] = static_cast<std::uint16_t>(places[bits] + code.counts[bits]);
+    places[bits + 1] = static_cast<std::uint16_t>(places[bits] + counts[bits]);
   }
   std::array<Entry, fixed_literal_symbols> sorted;
-  for (std::size_t i = 0; i < code.size; ++i) {
-    sorted[places[code.bits[i]]++] = with_code_bits(entries[code.symbols[i]], code.bits[i]);
+  for (const std::uint16_t word : words) {
+    const unsigned bits = length_of(word);
+    sorted[places[bits]++] = with_code_bits(entries[symbol_of(word)], bits);
   }
 
   // A table for words of one bit, of two, and so on: each is the one before, twice, with the words
   // of its own length added.
   const Entry* next = sorted.data();
-  const unsigned longest = longest_word(code);
+  const unsigned longest = longest_word(counts);
   const unsigned table_bits = std::min(max_table_bits, longest);
   std::uint32_t word = 0;
   table[0] = 0;
   for (unsigned bits = 1; bits <= table_bits; ++bits) {
     const std::size_t half = std::size_t{1} << (bits - 1);
     std::copy_n(table, half, table + half);
-    for (unsigned left = code.counts[bits]; left > 0; --left) {
+    for (unsigned left = counts[bits]; left > 0; --left) {
       table[word] = *next++;
       word = next_code_word(word, bits);
     }
   }
-  if (longest > table_bits) build_subtables(code.counts, next, word, table, table_bits);
+  if (longest > table_bits) build_subtables(counts, next, word, table, table_bits);
   return table_bits;
 }
 
 // Makes the table for a code of no word, or of one that has one bit.
-unsigned build_small_table(const CodeLengths& code, const Entry* entries, Entry* table,
-                           Status unassigned) {
+unsigned build_small(CodeWords words, const Entry* entries, Entry* table, Status unassigned) {
   table[0] = table[1] = with_code_bits(leading_to(unassigned), 1);
-  if (code.size > 0) table[0] = with_code_bits(entries[code.symbols[0]], 1);
+  if (!words.empty()) table[0] = with_code_bits(entries[symbol_of(words[0])], 1);
   return 1;
 }
 
@@ -299,29 +315,18 @@ inline Entry Table::look_up_further(Entry pointer, std::uint64_t word) const {
   return entries[value_of(pointer) + (word >> bits_of(pointer) & mask)];
 }
 
-void CodeLengths::clear() {
-  counts.fill(0);
-  size = 0;
-}
-
-inline void CodeLengths::add(std::size_t symbol, std::uint8_t length) {
-  symbols[size] = static_cast<std::uint16_t>(symbol);
-  bits[size] = length;
-  ++size;
-  ++counts[length];
-}
-
 // --------------------------------------------------------------------------------------- inflater
 
 Inflater::Inflater() {
   // §3.2.6.
-  CodeLengths& code = literal_code_;
-  code.clear();
-  for (std::size_t i = 0; i < fixed_literal_symbols; ++i) code.add(i, fixed_literal_bits(i));
-  build_table(code, literal_entries.data(), fixed_literals_.data(), fixed_literal_table_bits);
-  code.clear();
-  for (std::size_t i = 0; i < fixed_distance_symbols; ++i) code.add(i, fixed_distance_bits);
-  build_table(code, distance_entries.data(), fixed_distances_.data(), fixed_distance_bits);
+  std::array<std::uint16_t, fixed_literal_symbols> words;
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = code_word(i, fixed_literal_bits(i));
+  build_complete(words, count(words), literal_entries.data(), fixed_literals_.data(),
+                 fixed_literal_table_bits);
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = code_word(i, fixed_distance_bits);
+  const CodeWords distances = CodeWords(words).first(fixed_distance_symbols);
+  build_complete(distances, count(distances), distance_entries.data(), fixed_distances_.data(),
+                 fixed_distance_bits);
 }
 
 void Inflater::begin(int window_bits) {
@@ -461,12 +466,13 @@ bool Inflater::read_code_length_lengths() {
     if (bits_.count < 3) return wait_for(Status::needs_input);
     code_length_bits_[code_length_order[lengths_read_]] = static_cast<std::uint8_t>(bits_.take(3));
   }
-  CodeLengths& code = literal_code_;  // not in use yet
-  code.clear();
+  word_count_ = 0;
   for (std::size_t i = 0; i < code_length_symbols; ++i) {
-    if (code_length_bits_[i] > 0) code.add(i, code_length_bits_[i]);
+    if (code_length_bits_[i] > 0) words_[word_count_++] = code_word(i, code_length_bits_[i]);
   }
-  switch (shape_of(code)) {
+  const CodeWords words = CodeWords(words_).first(word_count_);
+  const Counts counts = count(words);
+  switch (shape_of(counts)) {
     case Shape::complete:
       break;
     case Shape::incomplete:
@@ -475,82 +481,99 @@ bool Inflater::read_code_length_lengths() {
       return stop(Status::code_lengths_oversubscribed);
   }
   code_length_code_ = {code_length_table_.data(),
-                       build_table(code, code_length_entries.data(), code_length_table_.data(),
-                                   max_code_length_bits)};
+                       build_complete(words, counts, code_length_entries.data(),
+                                      code_length_table_.data(), max_code_length_bits)};
   lengths_read_ = 0;
-  literal_code_.clear();
-  distance_code_.clear();
+  word_count_ = 0;
   state_ = State::code_lengths;
   return true;
 }
 
 // §3.2.7: the lengths of both codes, one behind the other; a repetition may go across.
 bool Inflater::read_code_lengths() {
-  while (lengths_read_ < literal_lengths_ + distance_lengths_) {
-    if (bits_.count < max_code_length_bits + 7) bits_.refill();
-    const Entry entry = code_length_code_.look_up(bits_.word);
-    if (bits_of(entry) > bits_.count) return wait_for(Status::needs_input);
-    const std::size_t value = with_extra_bits(entry, bits_.word);
+  const std::size_t all = literal_lengths_ + distance_lengths_;
+  BitReader bits = bits_;
+  std::size_t read = lengths_read_;
+  std::size_t word_count = word_count_;
+  Status problem = Status::end;  // none
+  while (read < all) {
+    if (bits.count < max_code_length_bits + 7) bits.refill();
+    const Entry entry = code_length_code_.first_entry(bits.word);
+    if (bits_of(entry) > bits.count) {
+      problem = Status::needs_input;
+      break;
+    }
+    const std::size_t value = with_extra_bits(entry, bits.word);
     const std::size_t symbol = value >> 8;
+    bits.drop(bits_of(entry));
+    if (symbol < repeat_previous) {
+      last_length_ = static_cast<std::uint16_t>(symbol);
+      words_[word_count] = code_word(read++, symbol);
+      word_count += symbol > 0;
+      continue;
+    }
     const std::size_t times = value & 0xff;
-    bits_.drop(bits_of(entry));
-
-    if (symbol == repeat_previous && lengths_read_ == 0) return stop(Status::nothing_to_repeat);
-    if (times > literal_lengths_ + distance_lengths_ - lengths_read_) {
-      return stop(Status::repeats_too_often);
+    if (symbol == repeat_previous && read == 0) {
+      problem = Status::nothing_to_repeat;
+      break;
     }
-    if (symbol != repeat_previous) {
-      last_length_ = symbol < repeat_previous ? static_cast<std::uint8_t>(symbol) : std::uint8_t{0};
+    if (times > all - read) {
+      problem = Status::repeats_too_often;
+      break;
     }
-    add_code_lengths(times);
+    if (symbol != repeat_previous) last_length_ = 0;
+    if (last_length_ > 0) {
+      for (std::size_t i = 0; i < times; ++i)
+        words_[word_count++] = code_word(read + i, last_length_);
+    }
+    read += times;
   }
+  bits_ = bits;
+  lengths_read_ = read;
+  word_count_ = word_count;
+  if (problem == Status::needs_input) return wait_for(problem);
+  if (problem != Status::end) return stop(problem);
   return begin_dynamic();
 }
 
-// The last length, so many times. Length 0 means that the symbol has no code word.
-void Inflater::add_code_lengths(std::size_t times) {
-  const std::size_t end = lengths_read_ + times;
-  if (last_length_ == 0) lengths_read_ = end;
-  for (; lengths_read_ < end; ++lengths_read_) {
-    if (lengths_read_ < literal_lengths_) {
-      literal_code_.add(lengths_read_, last_length_);
-    } else {
-      distance_code_.add(lengths_read_ - literal_lengths_, last_length_);
-    }
-  }
-}
-
 bool Inflater::begin_dynamic() {
-  const auto literals_end = literal_code_.symbols.begin() + literal_code_.size;
-  if (!std::binary_search(literal_code_.symbols.begin(), literals_end, end_of_block)) {
+  const auto words_end = words_.begin() + word_count_;
+  const auto literals_end =
+      std::lower_bound(words_.begin(), words_end, code_word(literal_lengths_, 0));
+  const CodeWords literals(words_.begin(), literals_end);
+  for (auto word = literals_end; word != words_end; ++word) *word -= code_word(literal_lengths_, 0);
+  const CodeWords distances(literals_end, words_end);
+  if (std::none_of(literals.rbegin(), literals.rend(),
+                   [](std::uint16_t word) { return symbol_of(word) == end_of_block; }))
     return stop(Status::no_end_of_block);
-  }
+  const Counts literal_counts = count(literals);
   literals_.entries = literal_table_.data();
-  switch (shape_of(literal_code_)) {
+  switch (shape_of(literal_counts)) {
     case Shape::complete:
-      literals_.bits = build_table(literal_code_, literal_entries.data(), literal_table_.data(),
-                                   literal_table_bits);
+      literals_.bits = build_complete(literals, literal_counts, literal_entries.data(),
+                                      literal_table_.data(), literal_table_bits);
       break;
     case Shape::incomplete:
-      if (!is_single_bit(literal_code_)) return stop(Status::literals_incomplete);
-      literals_.bits = build_small_table(literal_code_, literal_entries.data(),
-                                         literal_table_.data(), Status::unassigned_literal_code);
+      if (literal_counts[1] != literals.size()) return stop(Status::literals_incomplete);
+      literals_.bits = build_small(literals, literal_entries.data(), literal_table_.data(),
+                                   Status::unassigned_literal_code);
       break;
     case Shape::oversubscribed:
       return stop(Status::literals_oversubscribed);
   }
+  const Counts distance_counts = count(distances);
   distances_.entries = distance_table_.data();
-  switch (shape_of(distance_code_)) {
+  switch (shape_of(distance_counts)) {
     case Shape::complete:
-      distances_.bits = build_table(distance_code_, distance_entries.data(), distance_table_.data(),
-                                    distance_table_bits);
+      distances_.bits = build_complete(distances, distance_counts, distance_entries.data(),
+                                       distance_table_.data(), distance_table_bits);
       break;
     case Shape::incomplete:
-      if (distance_code_.size > 0 && !is_single_bit(distance_code_)) {
+      if (distance_counts[1] != distances.size()) {
         return stop(Status::distances_incomplete);
       }
-      distances_.bits = build_small_table(distance_code_, distance_entries.data(),
-                                          distance_table_.data(), Status::unassigned_distance_code);
+      distances_.bits = build_small(distances, distance_entries.data(), distance_table_.data(),
+                                    Status::unassigned_distance_code);
       break;
     case Shape::oversubscribed:
       return stop(Status::distances_oversubscribed);
@@ -662,7 +685,8 @@ bool Inflater::decode_fast() {
     }
     const std::size_t length = with_extra_bits(entry, bits.word);
     bits.drop(bits_of(entry));
-    if (bits.count < 28) [[unlikely]] bits.refill_fast();
+    if (bits.count < 28) [[unlikely]]
+      bits.refill_fast();
     entry = distances.first_entry(bits.word);
     if (entry & exceptional_flag) [[unlikely]] {
       if (entry & subtable_flag) entry = distances.look_up_further(entry, bits.word);
@@ -675,7 +699,8 @@ bool Inflater::decode_fast() {
     bits.drop(bits_of(entry));
     bits.refill_fast();
     entry = literals.first_entry(bits.word);
-    if (distance <= static_cast<std::size_t>(out - output_) && distance <= max_distance_) [[likely]] {
+    if (distance <= static_cast<std::size_t>(out - output_) && distance <= max_distance_)
+        [[likely]] {
       out = copy_in_steps(out, distance, length);
       continue;
     }

@@ -83,18 +83,6 @@ constexpr bool is_error(Status status) {
   return status > Status::end;
 }
 
-// The lengths of a Huffman code's words, as they become known.
-struct CodeLengths {
-  void clear();
-  // In ascending order of the symbols; only those that have a code word.
-  void add(std::size_t symbol, std::uint8_t length);
-
-  std::array<std::uint16_t, fixed_literal_symbols> symbols;
-  std::array<std::uint8_t, fixed_literal_symbols> bits;  // of theirs
-  std::array<std::uint16_t, max_code_bits + 1> counts;   // of each length
-  std::size_t size;
-};
-
 // The stream's bits, the next one lowest in `word`, whose first `count` bits are valid.
 struct BitReader {
   void refill();  // then there are at least 56 bits, or all there are
@@ -175,7 +163,6 @@ class Inflater {
   bool read_code_counts();
   bool read_code_length_lengths();
   bool read_code_lengths();
-  void add_code_lengths(std::size_t times);
   bool begin_dynamic();
   bool decode();
   bool decode_fast();
@@ -203,10 +190,10 @@ class Inflater {
   std::size_t distance_lengths_ = 0;
   std::size_t code_length_lengths_ = 0;
   std::size_t lengths_read_ = 0;
-  std::uint8_t last_length_ = 0;
+  std::uint16_t last_length_ = 0;
   std::array<std::uint8_t, code_length_symbols> code_length_bits_;
-  CodeLengths literal_code_;
-  CodeLengths distance_code_;
+  std::array<std::uint16_t, literal_symbols + distance_symbols + 1> words_;
+  std::size_t word_count_ = 0;
 
   Table code_length_code_;
   Table literals_;
