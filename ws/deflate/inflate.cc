@@ -230,9 +230,11 @@ inline std::uint8_t* copy_in_steps(std::uint8_t* out, std::size_t distance, std:
       out = const_cast<std::uint8_t*>(from) + 2 * distance;
     }
   }
-  copy_one_step(out, out - distance);
-  copy_one_step(out + copy_step, out + copy_step - distance);
-  for (out += 2 * copy_step; out < end; out += copy_step) copy_one_step(out, out - distance);
+  do {
+    copy_one_step(out, out - distance);
+    copy_one_step(out + copy_step, out + copy_step - distance);
+    out += 2 * copy_step;
+  } while (out < end);
   return end;
 }
 
