@@ -90,10 +90,12 @@ std::size_t with_extra_bits(Entry entry, std::uint64_t word) {
 // The next code word of `bits` bits, the one's first bit being lowest: adds one, from the last bit
 // (the highest) to the first. §3.2.2: words of one length count upwards in the order of their
 // symbols, and longer ones go on where the shorter ones ended. §3.1.1: the first bit comes first.
-std::uint32_t next_code_word(std::uint32_t word, unsigned bits) {
-  const std::uint32_t zeros = word ^ ((1u << bits) - 1);
-  const std::uint32_t last_zero = std::bit_floor(zeros);
-  return (word & (last_zero - 1)) | last_zero;
+std::uint32_t reversed(std::uint32_t word, unsigned bits) {
+  word = (word & 0x5555) << 1 | (word >> 1 & 0x5555);
+  word = (word & 0x3333) << 2 | (word >> 2 & 0x3333);
+  word = (word & 0x0f0f) << 4 | (word >> 4 & 0x0f0f);
+  word = (word & 0x00ff) << 8 | word >> 8;
+  return word >> (16 - bits);
 }
 
 // A code is given by the lengths of its words (§3.2.2): a list, in the order of the symbols, of
@@ -145,9 +147,11 @@ void build_subtables(Counts counts, const Entry* next, std::uint32_t word, Entry
   std::size_t start = 0;
   std::size_t end = table_mask + 1;
   for (unsigned bits = table_bits + 1; bits <= max_code_bits; ++bits) {
+    word <<= 1;
     for (; counts[bits] > 0; --counts[bits]) {
-      if ((word & table_mask) != prefix) {
-        prefix = word & table_mask;
+      const std::uint32_t rev = reversed(word, bits);
+      if ((rev & table_mask) != prefix) {
+        prefix = rev & table_mask;
         // As many bits as it takes until the next words fill the subtable.
         unsigned index_bits = bits - table_bits;
         int free_entries = (1 << index_bits) - counts[bits];
@@ -161,9 +165,9 @@ void build_subtables(Counts counts, const Entry* next, std::uint32_t word, Entry
             with_value(start) | exceptional_flag | subtable_flag | index_bits << 8 | table_bits;
       }
       const std::size_t step = std::size_t{1} << (bits - table_bits);
-      for (std::size_t i = start + (word >> table_bits); i < end; i += step) table[i] = *next;
+      for (std::size_t i = start + (rev >> table_bits); i < end; i += step) table[i] = *next;
       ++next;
-      word = next_code_word(word, bits);
+      ++word;
     }
   }
 }
@@ -192,10 +196,8 @@ unsigned build_complete(CodeWords words, const Counts& counts, const Entry* entr
   for (unsigned bits = 1; bits <= table_bits; ++bits) {
     const std::size_t half = std::size_t{1} << (bits - 1);
     std::copy_n(table, half, table + half);
-    for (unsigned left = counts[bits]; left > 0; --left) {
-      table[word] = *next++;
-      word = next_code_word(word, bits);
-    }
+    word <<= 1;
+    for (unsigned left = counts[bits]; left > 0; --left) table[reversed(word++, bits)] = *next++;
   }
   if (longest > table_bits) build_subtables(counts, next, word, table, table_bits);
   return table_bits;
