@@ -273,11 +273,15 @@ $(FUZZERS:%=fuzz-one-%): fuzz-one-%: $(BUILD)/%_fuzz
 	@tail -n 1 $(BUILD)/$*.log
 
 $(FUZZERS:%=$(BUILD)/%_fuzz): $(BUILD)/%_fuzz: $(BUILD)/obj/test/fuzz/%_fuzz.o $(BUILD)/libsockeye.a
-	$(call say,link)$(LINK) -fsanitize=fuzzer $(WRAPPED) -o $@ $^
+	$(call say,link)$(LINK) -fsanitize=fuzzer $(WRAPPED) -o $@ $^ $(COMPARED)
 
 # Its kernel is one in memory, and its malloc may fail.
 $(BUILD)/connection_fuzz: $(call objects,test/fuzz/memory_sockets.cc test/support/failing_malloc.cc)
 $(BUILD)/connection_fuzz: private WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+
+# Compares with zlib.
+$(BUILD)/inflate_fuzz: private COMPARED := -lz
+$(BUILD)/obj/test/fuzz/inflate_fuzz.o: | $(ZLIB)
 
 # --------------------------------------------------------------------------------------- benchmarks
 
