@@ -140,7 +140,7 @@ unsigned longest_word(const Counts& counts) {
 
 // Writes the subtables behind the table of `table_bits`: for the words from `word` on, which are
 // longer. Each has room for all words that begin with the same `table_bits` bits.
-void build_subtables(Counts counts, const Entry* next, std::uint32_t word, Entry* table,
+void build_subtables(Counts counts, const Entry* next, std::uint32_t word, std::span<Entry> table,
                      unsigned table_bits) {
   const std::uint32_t table_mask = (1u << table_bits) - 1;
   std::uint32_t prefix = ~0u;
@@ -161,6 +161,7 @@ void build_subtables(Counts counts, const Entry* next, std::uint32_t word, Entry
         }
         start = end;
         end += std::size_t{1} << index_bits;
+        assert(end <= table.size());
         table[prefix] =
             with_value(start) | exceptional_flag | subtable_flag | index_bits << 8 | table_bits;
       }
@@ -173,8 +174,8 @@ void build_subtables(Counts counts, const Entry* next, std::uint32_t word, Entry
 }
 
 // Makes the table for a complete code. Returns how many bits it is indexed with.
-unsigned build_complete(CodeWords words, const Counts& counts, const Entry* entries, Entry* table,
-                        unsigned max_table_bits) {
+unsigned build_complete(CodeWords words, const Counts& counts, const Entry* entries,
+                        std::span<Entry> table, unsigned max_table_bits) {
   // The entries in the order of their code words: by length, then by symbol.
   std::array<std::uint16_t, max_code_bits + 2> places{};
   for (unsigned bits = 1; bits <= max_code_bits; ++bits) {
@@ -195,7 +196,7 @@ unsigned build_complete(CodeWords words, const Counts& counts, const Entry* entr
   table[0] = 0;
   for (unsigned bits = 1; bits <= table_bits; ++bits) {
     const std::size_t half = std::size_t{1} << (bits - 1);
-    std::copy_n(table, half, table + half);
+    std::copy_n(table.begin(), half, table.begin() + half);
     word <<= 1;
     for (unsigned left = counts[bits]; left > 0; --left) table[reversed(word++, bits)] = *next++;
   }
@@ -204,7 +205,8 @@ unsigned build_complete(CodeWords words, const Counts& counts, const Entry* entr
 }
 
 // Makes the table for a code of no word, or of one that has one bit.
-unsigned build_small(CodeWords words, const Entry* entries, Entry* table, Status unassigned) {
+unsigned build_small(CodeWords words, const Entry* entries, std::span<Entry> table,
+                     Status unassigned) {
   table[0] = table[1] = with_code_bits(leading_to(unassigned), 1);
   if (!words.empty()) table[0] = with_code_bits(entries[symbol_of(words[0])], 1);
   return 1;
@@ -325,11 +327,11 @@ Inflater::Inflater() {
   // §3.2.6.
   std::array<std::uint16_t, fixed_literal_symbols> words;
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = code_word(i, fixed_literal_bits(i));
-  build_complete(words, count(words), literal_entries.data(), fixed_literals_.data(),
+  build_complete(words, count(words), literal_entries.data(), fixed_literals_,
                  fixed_literal_table_bits);
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = code_word(i, fixed_distance_bits);
   const CodeWords distances = CodeWords(words).first(fixed_distance_symbols);
-  build_complete(distances, count(distances), distance_entries.data(), fixed_distances_.data(),
+  build_complete(distances, count(distances), distance_entries.data(), fixed_distances_,
                  fixed_distance_bits);
 }
 
@@ -485,8 +487,8 @@ bool Inflater::read_code_length_lengths() {
       return stop(Status::code_lengths_oversubscribed);
   }
   code_length_code_ = {code_length_table_.data(),
-                       build_complete(words, counts, code_length_entries.data(),
-                                      code_length_table_.data(), max_code_length_bits)};
+                       build_complete(words, counts, code_length_entries.data(), code_length_table_,
+                                      max_code_length_bits)};
   lengths_read_ = 0;
   word_count_ = 0;
   state_ = State::code_lengths;
@@ -555,11 +557,11 @@ bool Inflater::begin_dynamic() {
   switch (shape_of(literal_counts)) {
     case Shape::complete:
       literals_.bits = build_complete(literals, literal_counts, literal_entries.data(),
-                                      literal_table_.data(), literal_table_bits);
+                                      literal_table_, literal_table_bits);
       break;
     case Shape::incomplete:
       if (literal_counts[1] != literals.size()) return stop(Status::literals_incomplete);
-      literals_.bits = build_small(literals, literal_entries.data(), literal_table_.data(),
+      literals_.bits = build_small(literals, literal_entries.data(), literal_table_,
                                    Status::unassigned_literal_code);
       break;
     case Shape::oversubscribed:
@@ -570,13 +572,13 @@ bool Inflater::begin_dynamic() {
   switch (shape_of(distance_counts)) {
     case Shape::complete:
       distances_.bits = build_complete(distances, distance_counts, distance_entries.data(),
-                                       distance_table_.data(), distance_table_bits);
+                                       distance_table_, distance_table_bits);
       break;
     case Shape::incomplete:
       if (distance_counts[1] != distances.size()) {
         return stop(Status::distances_incomplete);
       }
-      distances_.bits = build_small(distances, distance_entries.data(), distance_table_.data(),
+      distances_.bits = build_small(distances, distance_entries.data(), distance_table_,
                                     Status::unassigned_distance_code);
       break;
     case Shape::oversubscribed:
