@@ -1,338 +1,82 @@
-// How a code word becomes a symbol. A table is indexed with the next bits of the stream, so many
-// that most code words fit; a shorter one stands at every index that begins with it. An entry says
-// how many bits to drop and what they meant. Longer words, rare by design, share an entry that
-// points to a subtable, which is indexed with the bits that follow.
-//
-//   bits 0..7    how many bits to drop: the code word and its extra bits
-//   bits 8..11   of these, the code word's; or how many the subtable is indexed with
-//   bit 13       points to a subtable
-//   bit 14       neither a literal nor a length or distance
-//   bit 15       a literal
-//   bits 16..31  the literal; the length's or distance's base; where the subtable starts; or the
-//                Status that the symbol leads to
-//
 // There are two ways through a block: decode_fast() while there is more than enough of input and
-// room, so that neither has to be looked at within a symbol; decode() near the end of one of them,
-// which takes a symbol with all that belongs to it or leaves it alone.
+// room, so that neither has to be looked at within a symbol; and decode() near the end of one of
+// them, which takes a symbol with all that belongs to it or leaves it alone.
 //
 // SPDX-License-Identifier: MIT
 #include "ws/deflate/inflate.h"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cstring>
 
 namespace sockeye::ws::deflate {
 namespace {
 
-constexpr Entry subtable_flag = 1u << 13;
-constexpr Entry exceptional_flag = 1u << 14;
-constexpr Entry literal_flag = 1u << 15;
-
-constexpr Entry with_value(std::size_t value) {
-  return static_cast<Entry>(value << 16);
-}
-constexpr Entry leading_to(Status status) {
-  return with_value(static_cast<std::size_t>(status)) | exceptional_flag;
-}
-constexpr std::size_t value_of(Entry entry) {
-  return entry >> 16;
-}
-constexpr Status status_of(Entry entry) {
-  return static_cast<Status>(value_of(entry));
-}
-constexpr unsigned bits_of(Entry entry) {
-  return entry & 0xff;
-}
-
-// What the symbols mean: their entries, to which the code word's length is to be added.
-constexpr auto literal_entries = [] {
-  std::array<Entry, fixed_literal_symbols> entries{};
-  for (std::size_t i = 0; i < end_of_block; ++i) entries[i] = with_value(i) | literal_flag;
-  entries[end_of_block] = leading_to(Status::end);
-  for (std::size_t i = 0; i < length_bases.size(); ++i) {
-    entries[first_length_symbol + i] = with_value(length_bases[i]) | length_extra_bits[i];
+// What a special entry of the code of literals and lengths leads to; and one of the distances'.
+Status literal_status(Entry entry) {
+  switch (special_of(entry)) {
+    case Special::block_end:
+      return Status::end;
+    case Special::reserved:
+      return Status::reserved_length_symbol;
+    case Special::unassigned:
+      return Status::unassigned_literal_code;
   }
-  entries[286] = entries[287] = leading_to(Status::reserved_length_symbol);
-  return entries;
-}();
-
-constexpr auto distance_entries = [] {
-  std::array<Entry, fixed_distance_symbols> entries{};
-  for (std::size_t i = 0; i < distance_bases.size(); ++i) {
-    entries[i] = with_value(distance_bases[i]) | distance_extra_bits[i];
-  }
-  entries[30] = entries[31] = leading_to(Status::reserved_distance_symbol);
-  return entries;
-}();
-
-// Here, the value is the symbol, times 256, and how many lengths it stands for.
-constexpr auto code_length_entries = [] {
-  std::array<Entry, code_length_symbols> entries{};
-  for (std::size_t i = 0; i < repeat_previous; ++i) entries[i] = with_value(i << 8 | 1);
-  entries[repeat_previous] = with_value(repeat_previous << 8 | 3) | 2;
-  entries[repeat_zero] = with_value(repeat_zero << 8 | 3) | 3;
-  entries[repeat_zero_often] = with_value(repeat_zero_often << 8 | 11) | 7;
-  return entries;
-}();
-
-constexpr Entry with_code_bits(Entry entry, unsigned bits) {
-  return entry + (bits << 8 | bits);
+  return Status::unassigned_literal_code;
+}
+Status distance_status(Entry entry) {
+  return special_of(entry) == Special::reserved ? Status::reserved_distance_symbol
+                                                : Status::unassigned_distance_code;
 }
 
-// An entry's value with what its extra bits add; the code word is still in front of `word`.
-std::size_t with_extra_bits(Entry entry, std::uint64_t word) {
-  const std::uint64_t all_bits = word & ((std::uint64_t{1} << (entry & 63)) - 1);
-  return value_of(entry) + static_cast<std::size_t>(all_bits >> (entry >> 8 & 15));
+// Matches are copied in steps, beyond their end: from where one goes, max_match + copy_slack bytes
+// may be written. Most are done with the first step.
+constexpr std::size_t half_step = 16;
+constexpr std::size_t copy_step = 2 * half_step;
+constexpr std::size_t copy_slack = copy_step;
+
+inline void copy_half_step(std::uint8_t* to, const std::uint8_t* from) {
+  std::array<std::uint8_t, half_step> bytes;
+  std::memcpy(bytes.data(), from, half_step);
+  std::memcpy(to, bytes.data(), half_step);
 }
 
-// The next code word of `bits` bits, the one's first bit being lowest: adds one, from the last bit
-// (the highest) to the first. §3.2.2: words of one length count upwards in the order of their
-// symbols, and longer ones go on where the shorter ones ended. §3.1.1: the first bit comes first.
-std::uint32_t reversed(std::uint32_t word, unsigned bits) {
-  word = (word & 0x5555) << 1 | (word >> 1 & 0x5555);
-  word = (word & 0x3333) << 2 | (word >> 2 & 0x3333);
-  word = (word & 0x0f0f) << 4 | (word >> 4 & 0x0f0f);
-  word = (word & 0x00ff) << 8 | word >> 8;
-  return word >> (16 - bits);
-}
-
-// A code is given by the lengths of its words (§3.2.2): a list, in the order of the symbols, of
-// those that have a word. Each in 16 bits: the symbol times 16, and the length.
-using CodeWords = std::span<const std::uint16_t>;
-
-constexpr std::uint16_t code_word(std::size_t symbol, std::size_t length) {
-  return static_cast<std::uint16_t>(symbol << 4 | length);
-}
-constexpr std::size_t symbol_of(std::uint16_t word) {
-  return word >> 4;
-}
-constexpr unsigned length_of(std::uint16_t word) {
-  return word & 15;
-}
-
-// What the lengths of a code's words come to, §3.2.2.
-enum class Shape { complete, incomplete, oversubscribed };
-
-using Counts = std::array<std::uint16_t, max_code_bits + 1>;  // of words, by length
-
-Counts count(CodeWords words) {
-  Counts counts{};
-  for (const std::uint16_t word : words) ++counts[length_of(word)];
-  return counts;
-}
-
-Shape shape_of(const Counts& counts) {
-  int free_words = 1;
-  for (unsigned bits = 1; bits <= max_code_bits; ++bits) {
-    free_words = 2 * free_words - counts[bits];
-    if (free_words < 0) return Shape::oversubscribed;
-  }
-  return free_words == 0 ? Shape::complete : Shape::incomplete;
-}
-
-unsigned longest_word(const Counts& counts) {
-  unsigned bits = max_code_bits;
-  while (counts[bits] == 0) --bits;
-  return bits;
-}
-
-// Writes the subtables behind the table of `table_bits`: for the words from `word` on, which are
-// longer. Each has room for all words that begin with the same `table_bits` bits.
-void build_subtables(Counts counts, const Entry* next, std::uint32_t word, std::span<Entry> table,
-                     unsigned table_bits) {
-  const std::uint32_t table_mask = (1u << table_bits) - 1;
-  std::uint32_t prefix = ~0u;
-  std::size_t start = 0;
-  std::size_t end = table_mask + 1;
-  for (unsigned bits = table_bits + 1; bits <= max_code_bits; ++bits) {
-    word <<= 1;
-    for (; counts[bits] > 0; --counts[bits]) {
-      const std::uint32_t rev = reversed(word, bits);
-      if ((rev & table_mask) != prefix) {
-        prefix = rev & table_mask;
-        // As many bits as it takes until the next words fill the subtable.
-        unsigned index_bits = bits - table_bits;
-        int free_entries = (1 << index_bits) - counts[bits];
-        while (free_entries > 0) {
-          ++index_bits;
-          free_entries = 2 * free_entries - counts[table_bits + index_bits];
-        }
-        start = end;
-        end += std::size_t{1} << index_bits;
-        assert(end <= table.size());
-        table[prefix] =
-            with_value(start) | exceptional_flag | subtable_flag | index_bits << 8 | table_bits;
-      }
-      const std::size_t step = std::size_t{1} << (bits - table_bits);
-      for (std::size_t i = start + (rev >> table_bits); i < end; i += step) table[i] = *next;
-      ++next;
-      ++word;
-    }
-  }
-}
-
-// Makes the table for a complete code. Returns how many bits it is indexed with.
-unsigned build_complete(CodeWords words, const Counts& counts, const Entry* entries,
-                        std::span<Entry> table, unsigned max_table_bits) {
-  // The entries in the order of their code words: by length, then by symbol.
-  std::array<std::uint16_t, max_code_bits + 2> places{};
-  for (unsigned bits = 1; bits <= max_code_bits; ++bits) {
-    places[bits + 1] = static_cast<std::uint16_t>(places[bits] + counts[bits]);
-  }
-  std::array<Entry, fixed_literal_symbols> sorted;
-  for (const std::uint16_t word : words) {
-    const unsigned bits = length_of(word);
-    sorted[places[bits]++] = with_code_bits(entries[symbol_of(word)], bits);
-  }
-
-  // A table for words of one bit, of two, and so on: each is the one before, twice, with the words
-  // of its own length added.
-  const Entry* next = sorted.data();
-  const unsigned longest = longest_word(counts);
-  const unsigned table_bits = std::min(max_table_bits, longest);
-  std::uint32_t word = 0;
-  table[0] = 0;
-  for (unsigned bits = 1; bits <= table_bits; ++bits) {
-    const std::size_t half = std::size_t{1} << (bits - 1);
-    std::copy_n(table.begin(), half, table.begin() + half);
-    word <<= 1;
-    for (unsigned left = counts[bits]; left > 0; --left) table[reversed(word++, bits)] = *next++;
-  }
-  if (longest > table_bits) build_subtables(counts, next, word, table, table_bits);
-  return table_bits;
-}
-
-// Makes the table for a code of no word, or of one that has one bit.
-unsigned build_small(CodeWords words, const Entry* entries, std::span<Entry> table,
-                     Status unassigned) {
-  table[0] = table[1] = with_code_bits(leading_to(unassigned), 1);
-  if (!words.empty()) table[0] = with_code_bits(entries[symbol_of(words[0])], 1);
-  return 1;
-}
-
-// Copies `length` bytes from `distance` before `out`, in steps, and so may write up to
-// copy_slack bytes more. Returns the copy's end.
-constexpr std::size_t copy_step = 16;
-constexpr std::size_t copy_slack = 3 * copy_step;
-
-inline void copy_one_step(std::uint8_t* to, const std::uint8_t* from) {
-  std::array<std::uint8_t, copy_step> step;
-  std::memcpy(step.data(), from, copy_step);
-  std::memcpy(to, step.data(), copy_step);
-}
-
-inline std::uint8_t* copy_in_steps(std::uint8_t* out, std::size_t distance, std::size_t length) {
-  std::uint8_t* const end = out + length;
-  if (distance < copy_step) {
-    // A match that overlaps itself (§3.2.3) repeats a pattern. Each step doubles it, until it is
-    // long enough that a step reads nothing it writes.
-    const std::uint8_t* const from = out - distance;
-    for (; distance < copy_step; distance *= 2) {
-      copy_one_step(out, from);
-      out = const_cast<std::uint8_t*>(from) + 2 * distance;
-    }
-  }
+// `from` may be as close behind `to` as half a step.
+inline void copy_in_steps(std::uint8_t* to, const std::uint8_t* from, std::size_t length) {
+  std::uint8_t* const end = to + length;
   do {
-    copy_one_step(out, out - distance);
-    copy_one_step(out + copy_step, out + copy_step - distance);
-    out += 2 * copy_step;
-  } while (out < end);
-  return end;
+    copy_half_step(to, from);
+    copy_half_step(to + half_step, from + half_step);
+    to += copy_step;
+    from += copy_step;
+  } while (to < end);
 }
 
-// decode_fast() needs so much for one round: it refills its bits twice, and writes up to three
-// literals or two and a match.
+// §3.2.3: a match may overlap itself, and then repeats a pattern. Each step doubles it, until it is
+// long enough.
+inline void copy_match_in_steps(std::uint8_t* to, std::size_t distance, std::size_t length) {
+  const std::uint8_t* const from = to - distance;
+  std::size_t done = 0;
+  for (; done + distance < half_step; done += done + distance) copy_half_step(to + done, from);
+  copy_in_steps(to + done, from, length - std::min(done, length));
+}
+
+// What decode_fast() needs for a round: it refills its bits twice, and writes up to three literals,
+// or two and a match.
 constexpr std::size_t fast_input_bytes = 16;
 constexpr std::size_t fast_output_bytes = 2 + max_match + copy_slack;
 
 }  // namespace
 
-// ----------------------------------------------------------------------------------------- window
-
-Window::Window(Pool& pool, int bits)
-    : pool_(pool),
-      capacity_(std::size_t{1} << bits),
-      data_(static_cast<std::uint8_t*>(pool.allocate(capacity_))) {}
-
-void Window::append(Bytes bytes) {
-  if (bytes.size() > capacity_) bytes = bytes.last(capacity_);
-  const std::size_t until_wrap = std::min(bytes.size(), capacity_ - end_);
-  copy_bytes(data_ + end_, bytes.first(until_wrap));
-  copy_bytes(data_, bytes.subspan(until_wrap));
-  end_ = (end_ + bytes.size()) & (capacity_ - 1);
-  size_ = std::min(size_ + bytes.size(), capacity_);
-}
-
-void Window::copy(std::uint8_t* to, std::size_t distance, std::size_t size) const {
-  assert(size <= distance && distance <= size_);
-  const std::size_t start = (end_ - distance) & (capacity_ - 1);
-  const std::size_t until_wrap = std::min(size, capacity_ - start);
-  to = copy_bytes(to, {data_ + start, until_wrap});
-  copy_bytes(to, {data_, size - until_wrap});
-}
-
-// ------------------------------------------------------------------------------------ bits, tables
-
-// At least 56 bits then; there must be eight bytes. Bits of `word` beyond `count` are those that
-// the next refill brings again.
-inline void BitReader::refill_fast() {
-  word |= load_le64(next) << count;
-  next += (63 - count) / 8;
-  count |= 56;
-}
-
-inline void BitReader::refill() {
-  if (end - next >= 8) return refill_fast();
-  for (; count < 56 && next != end; count += 8) word |= std::uint64_t{*next++} << count;
-}
-
-inline void BitReader::drop(unsigned bits) {
-  word >>= bits;
-  count -= bits;
-}
-
-inline std::uint32_t BitReader::take(unsigned bits) {
-  const auto value = static_cast<std::uint32_t>(word & ((std::uint64_t{1} << bits) - 1));
-  drop(bits);
-  return value;
-}
-
-inline void BitReader::give_back() {
-  const auto read = static_cast<std::size_t>(next - start);
-  const auto bytes = static_cast<unsigned>(std::min<std::size_t>(count / 8, read));
-  next -= bytes;
-  count -= 8 * bytes;
-  word &= (std::uint64_t{1} << count) - 1;
-}
-
-inline Entry Table::first_entry(std::uint64_t word) const {
-  return entries[word & ((std::size_t{1} << bits) - 1)];
-}
-
-inline Entry Table::look_up(std::uint64_t word) const {
-  const Entry entry = first_entry(word);
-  return entry & subtable_flag ? look_up_further(entry, word) : entry;
-}
-
-inline Entry Table::look_up_further(Entry pointer, std::uint64_t word) const {
-  const std::size_t mask = (std::size_t{1} << (pointer >> 8 & 15)) - 1;
-  return entries[value_of(pointer) + (word >> bits_of(pointer) & mask)];
-}
-
-// --------------------------------------------------------------------------------------- inflater
-
 Inflater::Inflater() {
   // §3.2.6.
   std::array<std::uint16_t, fixed_literal_symbols> words;
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = code_word(i, fixed_literal_bits(i));
-  build_complete(words, count(words), literal_entries.data(), fixed_literals_,
-                 fixed_literal_table_bits);
+  build_table(words, literal_alphabet(), fixed_literal_entries_, fixed_literal_table_bits,
+              fixed_literals_);
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = code_word(i, fixed_distance_bits);
-  const CodeWords distances = CodeWords(words).first(fixed_distance_symbols);
-  build_complete(distances, count(distances), distance_entries.data(), fixed_distances_,
-                 fixed_distance_bits);
+  build_table(CodeWords(words).first(fixed_distance_symbols), distance_alphabet(),
+              fixed_distance_entries_, fixed_distance_bits, fixed_distances_);
 }
 
 void Inflater::begin(int window_bits) {
@@ -343,8 +87,7 @@ void Inflater::begin(int window_bits) {
 }
 
 Status Inflater::run(Bytes& input, MutableBytes output, std::size_t& used, const Window* window) {
-  bits_.start = bits_.next = input.data();
-  bits_.end = input.data() + input.size();
+  bits_.begin(input);
   output_ = output.data();
   output_size_ = output.size();
   used_ = used;
@@ -352,7 +95,7 @@ Status Inflater::run(Bytes& input, MutableBytes output, std::size_t& used, const
   while (step()) {
   }
   if (status_ != Status::needs_input) bits_.give_back();
-  input = input.subspan(static_cast<std::size_t>(bits_.next - bits_.start));
+  input = input.last(bits_.bytes_left());
   used = used_;
   return status_;
 }
@@ -373,7 +116,7 @@ bool Inflater::step() {
     case State::code_lengths:
       return read_code_lengths();
     case State::symbols:
-      return bits_.left() >= fast_input_bytes && output_size_ - used_ >= fast_output_bytes
+      return bits_.bytes_left() >= fast_input_bytes && output_size_ - used_ >= fast_output_bytes
                  ? decode_fast()
                  : decode();
     case State::match:
@@ -403,8 +146,8 @@ bool Inflater::read_block_header() {
       state_ = State::stored_length;
       return true;
     case static_cast<unsigned>(BlockType::fixed):
-      literals_ = {fixed_literals_.data(), fixed_literal_table_bits};
-      distances_ = {fixed_distances_.data(), fixed_distance_bits};
+      literals_ = fixed_literals_;
+      distances_ = fixed_distances_;
       state_ = State::symbols;
       return true;
     case static_cast<unsigned>(BlockType::dynamic):
@@ -412,12 +155,6 @@ bool Inflater::read_block_header() {
       return true;
   }
   return stop(Status::reserved_block_type);
-}
-
-// What an entry says that is neither a literal nor a length or distance.
-bool Inflater::follow(Status status) {
-  if (status != Status::end) return stop(status);
-  return end_block();
 }
 
 bool Inflater::end_block() {
@@ -442,7 +179,7 @@ bool Inflater::read_stored_length() {
 }
 
 bool Inflater::copy_stored() {
-  const std::size_t size = std::min({stored_left_, bits_.left(), output_size_ - used_});
+  const std::size_t size = std::min({stored_left_, bits_.bytes_left(), output_size_ - used_});
   copy_bytes(output_ + used_, {bits_.next, size});
   used_ += size;
   bits_.next += size;
@@ -476,19 +213,16 @@ bool Inflater::read_code_length_lengths() {
   for (std::size_t i = 0; i < code_length_symbols; ++i) {
     if (code_length_bits_[i] > 0) words_[word_count_++] = code_word(i, code_length_bits_[i]);
   }
-  const CodeWords words = CodeWords(words_).first(word_count_);
-  const Counts counts = count(words);
-  switch (shape_of(counts)) {
-    case Shape::complete:
+  switch (build_table(CodeWords(words_).first(word_count_), code_length_alphabet(),
+                      code_length_entries_, max_code_length_bits, code_lengths_)) {
+    case CodeShape::complete:
       break;
-    case Shape::incomplete:
+    case CodeShape::single:
+    case CodeShape::incomplete:
       return stop(Status::code_lengths_incomplete);
-    case Shape::oversubscribed:
+    case CodeShape::oversubscribed:
       return stop(Status::code_lengths_oversubscribed);
   }
-  code_length_code_ = {code_length_table_.data(),
-                       build_complete(words, counts, code_length_entries.data(), code_length_table_,
-                                      max_code_length_bits)};
   lengths_read_ = 0;
   word_count_ = 0;
   state_ = State::code_lengths;
@@ -499,93 +233,86 @@ bool Inflater::read_code_length_lengths() {
 bool Inflater::read_code_lengths() {
   const std::size_t all = literal_lengths_ + distance_lengths_;
   BitReader bits = bits_;
-  std::size_t read = lengths_read_;
   std::size_t word_count = word_count_;
-  Status problem = Status::end;  // none
-  while (read < all) {
+  Status why = Status::end;  // of the lengths, so to speak
+  while (lengths_read_ < all) {
     if (bits.count < max_code_length_bits + 7) bits.refill();
-    const Entry entry = code_length_code_.first_entry(bits.word);
+    const Entry entry = code_lengths_.first_entry(bits.word);
     if (bits_of(entry) > bits.count) {
-      problem = Status::needs_input;
+      why = Status::needs_input;
       break;
     }
     const std::size_t value = with_extra_bits(entry, bits.word);
     const std::size_t symbol = value >> 8;
+    const std::size_t times = value & 0xff;
     bits.drop(bits_of(entry));
     if (symbol < repeat_previous) {
-      last_length_ = static_cast<std::uint16_t>(symbol);
-      words_[word_count] = code_word(read++, symbol);
+      // Length 0 means that there's no word: it will be written over.
+      words_[word_count] = code_word(lengths_read_++, symbol);
       word_count += symbol > 0;
+      last_length_ = symbol;
       continue;
     }
-    const std::size_t times = value & 0xff;
-    if (symbol == repeat_previous && read == 0) {
-      problem = Status::nothing_to_repeat;
+    if (symbol == repeat_previous && lengths_read_ == 0) {
+      why = Status::nothing_to_repeat;
       break;
     }
-    if (times > all - read) {
-      problem = Status::repeats_too_often;
+    if (times > all - lengths_read_) {
+      why = Status::repeats_too_often;
       break;
     }
     if (symbol != repeat_previous) last_length_ = 0;
-    if (last_length_ > 0) {
-      for (std::size_t i = 0; i < times; ++i)
-        words_[word_count++] = code_word(read + i, last_length_);
+    for (std::size_t i = 0; last_length_ > 0 && i < times; ++i) {
+      words_[word_count++] = code_word(lengths_read_ + i, last_length_);
     }
-    read += times;
+    lengths_read_ += times;
   }
   bits_ = bits;
-  lengths_read_ = read;
   word_count_ = word_count;
-  if (problem == Status::needs_input) return wait_for(problem);
-  if (problem != Status::end) return stop(problem);
-  return begin_dynamic();
+  if (why == Status::end) return begin_symbols();
+  return why == Status::needs_input ? wait_for(why) : stop(why);
 }
 
-bool Inflater::begin_dynamic() {
-  const auto words_end = words_.begin() + word_count_;
-  const auto literals_end =
-      std::lower_bound(words_.begin(), words_end, code_word(literal_lengths_, 0));
-  const CodeWords literals(words_.begin(), literals_end);
-  for (auto word = literals_end; word != words_end; ++word) *word -= code_word(literal_lengths_, 0);
-  const CodeWords distances(literals_end, words_end);
-  if (std::none_of(literals.rbegin(), literals.rend(),
-                   [](std::uint16_t word) { return symbol_of(word) == end_of_block; }))
+bool Inflater::begin_symbols() {
+  // The distances' symbols count from 0 again.
+  const auto end = words_.begin() + static_cast<std::ptrdiff_t>(word_count_);
+  const std::uint16_t first_distance = code_word(literal_lengths_, 0);
+  const auto distances = std::lower_bound(words_.begin(), end, first_distance);
+  for (auto word = distances; word != end; ++word) {
+    *word = static_cast<std::uint16_t>(*word - first_distance);
+  }
+
+  const auto is_end_of_block = [](std::uint16_t word) { return symbol_of(word) == end_of_block; };
+  if (std::none_of(words_.begin(), distances, is_end_of_block)) {
     return stop(Status::no_end_of_block);
-  const Counts literal_counts = count(literals);
-  literals_.entries = literal_table_.data();
-  switch (shape_of(literal_counts)) {
-    case Shape::complete:
-      literals_.bits = build_complete(literals, literal_counts, literal_entries.data(),
-                                      literal_table_, literal_table_bits);
+  }
+  switch (build_table({words_.begin(), distances}, literal_alphabet(), literal_entries_,
+                      literal_table_bits, literals_)) {
+    case CodeShape::complete:
+    case CodeShape::single:  // §3.2.7 doesn't say so here, but zlib takes it
       break;
-    case Shape::incomplete:
-      if (literal_counts[1] != literals.size()) return stop(Status::literals_incomplete);
-      literals_.bits = build_small(literals, literal_entries.data(), literal_table_,
-                                   Status::unassigned_literal_code);
-      break;
-    case Shape::oversubscribed:
+    case CodeShape::incomplete:
+      return stop(Status::literals_incomplete);
+    case CodeShape::oversubscribed:
       return stop(Status::literals_oversubscribed);
   }
-  const Counts distance_counts = count(distances);
-  distances_.entries = distance_table_.data();
-  switch (shape_of(distance_counts)) {
-    case Shape::complete:
-      distances_.bits = build_complete(distances, distance_counts, distance_entries.data(),
-                                       distance_table_, distance_table_bits);
+  switch (build_table({distances, end}, distance_alphabet(), distance_entries_, distance_table_bits,
+                      distances_)) {
+    case CodeShape::complete:
+    case CodeShape::single:
       break;
-    case Shape::incomplete:
-      if (distance_counts[1] != distances.size()) {
-        return stop(Status::distances_incomplete);
-      }
-      distances_.bits = build_small(distances, distance_entries.data(), distance_table_,
-                                    Status::unassigned_distance_code);
-      break;
-    case Shape::oversubscribed:
+    case CodeShape::incomplete:
+      return stop(Status::distances_incomplete);
+    case CodeShape::oversubscribed:
       return stop(Status::distances_oversubscribed);
   }
   state_ = State::symbols;
   return true;
+}
+
+// The end of a block, or an error.
+bool Inflater::end_symbols(Status why) {
+  return why == Status::end ? end_block() : stop(why);
 }
 
 // One symbol: a literal, or a length with its distance.
@@ -602,14 +329,14 @@ bool Inflater::decode() {
   }
   const std::size_t length = with_extra_bits(entry, ahead.word);
   ahead.drop(bits_of(entry));
-  if (entry & exceptional_flag) {
+  if (entry & special_flag) {
     bits_ = ahead;
-    return follow(status_of(entry));
+    return end_symbols(literal_status(entry));
   }
 
   const Entry distance_entry = distances_.look_up(ahead.word);
   if (bits_of(distance_entry) > ahead.count) return wait_for(Status::needs_input);
-  if (distance_entry & exceptional_flag) return stop(status_of(distance_entry));
+  if (distance_entry & special_flag) return stop(distance_status(distance_entry));
   const std::size_t distance = with_extra_bits(distance_entry, ahead.word);
   ahead.drop(bits_of(distance_entry));
   bits_ = ahead;
@@ -627,16 +354,14 @@ bool Inflater::begin_match(std::size_t length, std::size_t distance) {
 
 bool Inflater::copy_match() {
   while (match_length_ > 0) {
-    std::size_t size = std::min({match_length_, match_distance_, output_size_ - used_});
-    if (size == 0) return wait_for(Status::needs_output);
+    const std::size_t room = output_size_ - used_;
+    if (room == 0) return wait_for(Status::needs_output);
     std::uint8_t* const to = output_ + used_;
-    if (match_distance_ > used_) {
-      const std::size_t before_output = match_distance_ - used_;
-      size = std::min(size, before_output);
-      window_->copy(to, before_output, size);
-    } else {
-      copy_bytes(to, {to - match_distance_, size});
-    }
+    // No further than a piece of the window goes, or than what is written has come.
+    const Bytes from = match_distance_ > used_ ? window_->piece(match_distance_ - used_)
+                                               : Bytes(to - match_distance_, match_distance_);
+    const std::size_t size = std::min({match_length_, from.size(), room});
+    copy_bytes(to, from.first(size));
     used_ += size;
     match_length_ -= size;
   }
@@ -644,49 +369,50 @@ bool Inflater::copy_match() {
   return true;
 }
 
-// As decode(), again and again while there is enough input and room.
+// As decode(), again and again while there is enough input and room. At the start of each round
+// there are 56 bits or more, and `entry` is the first one for them; a word of the table has at most
+// 10, a length at most 20, a distance 28.
 bool Inflater::decode_fast() {
   BitReader bits = bits_;
-  const Table literals = literals_;
-  const Table distances = distances_;
+  const DecodeTable literals = literals_;
+  const DecodeTable distances = distances_;
   const std::uint8_t* const input_last = bits.end - fast_input_bytes;
   std::uint8_t* out = output_ + used_;
   std::uint8_t* const output_last = output_ + output_size_ - fast_output_bytes;
-  const auto put_literal = [&](Entry entry) {
-    *out++ = static_cast<std::uint8_t>(value_of(entry));
-    bits.drop(bits_of(entry));
-  };
-  Status found = Status::needs_input;  // or what an exceptional entry leads to
-
   bits.refill_fast();
   Entry entry = literals.first_entry(bits.word);
+  const auto put_literal = [&] {
+    *out++ = static_cast<std::uint8_t>(value_of(entry));
+    bits.drop(bits_of(entry));
+    entry = literals.first_entry(bits.word);
+  };
+
   while (bits.next <= input_last && out <= output_last) {
     if (entry & literal_flag) {
-      put_literal(entry);
-      entry = literals.first_entry(bits.word);
+      put_literal();
       if (entry & literal_flag) {
-        put_literal(entry);
-        entry = literals.first_entry(bits.word);
+        put_literal();
         if (entry & literal_flag) {
-          put_literal(entry);
-          entry = literals.first_entry(bits.word);
+          put_literal();
           bits.refill_fast();
           continue;
         }
       }
     }
-    if (entry & exceptional_flag) [[unlikely]] {
-      if (entry & subtable_flag) entry = literals.look_up_further(entry, bits.word);
+    if (entry & special_flag) [[unlikely]] {
+      if (entry & subtable_flag) entry = literals.second_entry(entry, bits.word);
       if (entry & literal_flag) {
-        put_literal(entry);
+        *out++ = static_cast<std::uint8_t>(value_of(entry));
+        bits.drop(bits_of(entry));
         bits.refill_fast();
         entry = literals.first_entry(bits.word);
         continue;
       }
-      if (entry & exceptional_flag) {
+      if (entry & special_flag) {
         bits.drop(bits_of(entry));
-        found = status_of(entry);
-        break;
+        bits_ = bits;
+        used_ = static_cast<std::size_t>(out - output_);
+        return end_symbols(literal_status(entry));
       }
     }
     const std::size_t length = with_extra_bits(entry, bits.word);
@@ -694,30 +420,32 @@ bool Inflater::decode_fast() {
     if (bits.count < 28) [[unlikely]]
       bits.refill_fast();
     entry = distances.first_entry(bits.word);
-    if (entry & exceptional_flag) [[unlikely]] {
-      if (entry & subtable_flag) entry = distances.look_up_further(entry, bits.word);
-      if (entry & exceptional_flag) {
-        found = status_of(entry);
-        break;
+    if (entry & special_flag) [[unlikely]] {
+      if (entry & subtable_flag) entry = distances.second_entry(entry, bits.word);
+      if (entry & special_flag) {
+        used_ = static_cast<std::size_t>(out - output_);
+        return stop(distance_status(entry));
       }
     }
     const std::size_t distance = with_extra_bits(entry, bits.word);
     bits.drop(bits_of(entry));
     bits.refill_fast();
     entry = literals.first_entry(bits.word);
-    if (distance <= static_cast<std::size_t>(out - output_) && distance <= max_distance_)
-        [[likely]] {
-      out = copy_in_steps(out, distance, length);
+
+    const auto written = static_cast<std::size_t>(out - output_);
+    if (distance <= written && distance <= max_distance_) [[likely]] {
+      copy_match_in_steps(out, distance, length);
+      out += length;
       continue;
     }
-    used_ = static_cast<std::size_t>(out - output_);
+    used_ = written;
     if (!begin_match(length, distance)) return false;
     out = output_ + used_;
   }
 
   bits_ = bits;
   used_ = static_cast<std::size_t>(out - output_);
-  return found == Status::needs_input || follow(found);
+  return true;
 }
 
 }  // namespace sockeye::ws::deflate

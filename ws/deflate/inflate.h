@@ -4,11 +4,10 @@
 // pieces, and the room for what it brings, too; the result is the same for any cut. Every rule that
 // a stream can break has a Status of its own.
 //
-// Two classes, for two lifetimes: a Window is what a connection keeps from one message to the next
-// (RFC 7692 §7.1.1: context takeover). An Inflater is what it takes to work on one message, and
-// serves all connections of a thread.
+// An Inflater is what it takes to work on one message, and serves all connections of a thread. What
+// a connection keeps from one message to the next is a Window.
 //
-// Pure; a Window's memory comes from the pool that is handed in.
+// Pure, and without an allocation.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
@@ -16,44 +15,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include "net/bytes.h"
-#include "net/pool.h"
+#include "ws/deflate/bit_reader.h"
+#include "ws/deflate/decode_table.h"
 #include "ws/deflate/format.h"
+#include "ws/deflate/window.h"
 
 namespace sockeye::ws::deflate {
-
-// The last 2^bits bytes of what was inflated so far.
-class Window {
- public:
-  // `bits`: 8 to 15. The pool must outlive the window.
-  Window(Pool& pool, int bits);
-  ~Window() { pool_.release(data_, capacity_); }
-  Window(const Window&) = delete;
-  Window& operator=(const Window&) = delete;
-
-  // Whether there was memory for it; without, nothing else may be called.
-  [[nodiscard]] bool allocated() const { return data_ != nullptr; }
-
-  // How many bytes it takes, and how many it holds by now.
-  std::size_t capacity() const { return capacity_; }
-  std::size_t size() const { return size_; }
-
-  void append(Bytes bytes);
-  void clear() { size_ = 0; }
-
-  // Copies the bytes from `distance` before the end on. At least 1 and at most `distance` bytes,
-  // which is at most size().
-  void copy(std::uint8_t* to, std::size_t distance, std::size_t size) const;
-
- private:
-  Pool& pool_;
-  const std::size_t capacity_;  // a power of two
-  std::uint8_t* const data_;    // a ring
-  std::size_t end_ = 0;         // where the next byte goes
-  std::size_t size_ = 0;
-};
 
 enum class [[nodiscard]] Status : std::uint8_t{
     needs_input, needs_output,
@@ -82,33 +51,6 @@ enum class [[nodiscard]] Status : std::uint8_t{
 constexpr bool is_error(Status status) {
   return status > Status::end;
 }
-
-// The stream's bits, the next one lowest in `word`, whose first `count` bits are valid.
-struct BitReader {
-  void refill();  // then there are at least 56 bits, or all there are
-  void refill_fast();
-  void drop(unsigned bits);
-  std::uint32_t take(unsigned bits);
-  void give_back();  // whole bytes that came since `start`
-  std::size_t left() const { return static_cast<std::size_t>(end - next); }
-
-  std::uint64_t word = 0;
-  unsigned count = 0;
-  const std::uint8_t* next = nullptr;
-  const std::uint8_t* end = nullptr;
-  const std::uint8_t* start = nullptr;
-};
-
-// A decoding table, indexed with the next `bits` bits; see inflate.cc.
-using Entry = std::uint32_t;
-struct Table {
-  Entry look_up(std::uint64_t word) const;
-  Entry first_entry(std::uint64_t word) const;
-  Entry look_up_further(Entry pointer, std::uint64_t word) const;
-
-  const Entry* entries = nullptr;
-  unsigned bits = 0;
-};
 
 class Inflater {
  public:
@@ -155,7 +97,6 @@ class Inflater {
   bool step();
   bool wait_for(Status what);
   bool stop(Status status);
-  bool follow(Status status);
   bool read_block_header();
   bool end_block();
   bool read_stored_length();
@@ -163,7 +104,8 @@ class Inflater {
   bool read_code_counts();
   bool read_code_length_lengths();
   bool read_code_lengths();
-  bool begin_dynamic();
+  bool begin_symbols();
+  bool end_symbols(Status why);
   bool decode();
   bool decode_fast();
   bool begin_match(std::size_t length, std::size_t distance);
@@ -190,19 +132,21 @@ class Inflater {
   std::size_t distance_lengths_ = 0;
   std::size_t code_length_lengths_ = 0;
   std::size_t lengths_read_ = 0;
-  std::uint16_t last_length_ = 0;
+  std::size_t last_length_ = 0;
   std::array<std::uint8_t, code_length_symbols> code_length_bits_;
-  std::array<std::uint16_t, literal_symbols + distance_symbols + 1> words_;
+  std::array<std::uint16_t, literal_symbols + distance_symbols + 1> words_;  // of both codes
   std::size_t word_count_ = 0;
 
-  Table code_length_code_;
-  Table literals_;
-  Table distances_;
-  std::array<Entry, 1 << max_code_length_bits> code_length_table_;
-  std::array<Entry, literal_table_size> literal_table_;
-  std::array<Entry, distance_table_size> distance_table_;
-  std::array<Entry, 1 << fixed_literal_table_bits> fixed_literals_;
-  std::array<Entry, 1 << fixed_distance_bits> fixed_distances_;
+  DecodeTable code_lengths_;
+  DecodeTable literals_;
+  DecodeTable distances_;
+  DecodeTable fixed_literals_;
+  DecodeTable fixed_distances_;
+  std::array<Entry, 1 << max_code_length_bits> code_length_entries_;
+  std::array<Entry, literal_table_size> literal_entries_;
+  std::array<Entry, distance_table_size> distance_entries_;
+  std::array<Entry, 1 << fixed_literal_table_bits> fixed_literal_entries_;
+  std::array<Entry, 1 << fixed_distance_bits> fixed_distance_entries_;
 };
 
 }  // namespace sockeye::ws::deflate
