@@ -160,7 +160,6 @@ bool Inflater::read_block_header() {
 bool Inflater::end_block() {
   state_ = State::block_header;
   if (!last_block_) return true;
-  bits_.drop(bits_.count % 8);  // belong to nothing
   return stop(Status::end);
 }
 

@@ -277,6 +277,33 @@ TEST_CASE("inflate: knows whether a message ends with a block") {
   }
 }
 
+TEST_CASE("inflate: a block's end within a byte is no message's end") {
+  BitWriter out;
+  std::string text;
+  block_header(out, false, BlockType::fixed);
+  BlockWriter block(out, fixed_literals(), fixed_distances(), text);
+  for (int i = 0; i < 4; ++i) block.literal(0xff);
+  block.end();  // two bits are left, too few for a block's header
+  Inflater inflater;
+  inflater.begin(max_window_bits);
+  Bytes input = out.data();
+  Data output(100);
+  std::size_t used = 0;
+  CHECK(inflater.run(input, output, used, nullptr) == Status::needs_input);
+  CHECK(used == 4);
+  CHECK_FALSE(inflater.between_blocks());
+}
+
+TEST_CASE("inflate: waits for room with bits of an earlier piece") {
+  BitWriter out;
+  std::string text;
+  block_header(out, true, BlockType::fixed);
+  BlockWriter block(out, fixed_literals(), fixed_distances(), text);
+  for (int i = 0; i < 50; ++i) block.literal(static_cast<std::uint8_t>(0x90 + i));  // nine bits
+  block.end();
+  check(out.data(), {Status::end, text, 0});
+}
+
 TEST_CASE("inflate: refuses what breaks a rule of RFC 1951") {
   const struct {
     const char* hex;
@@ -476,6 +503,7 @@ TEST_CASE("inflate: a window of 2^8 to 2^15 bytes, and not one byte further back
         window.clear();
         window.append(as_bytes(before));
         block.match(100, distance);
+        for (int i = 0; i < 40; ++i) block.literal('z');
         block.end();
         const Setting setting = {.window_bits = bits,
                                  .window = from_window ? &window : nullptr,
