@@ -24,28 +24,30 @@
 
 namespace sockeye::ws::deflate {
 
-enum class [[nodiscard]] Status : std::uint8_t{
-    needs_input, needs_output,
-    end,  // of the final block
-    // Errors. Once there was one, there's nothing to be done but begin().
-    reserved_block_type,          // §3.2.3: type 3
-    bad_stored_length,            // §3.2.4: NLEN isn't the one's complement of LEN
-    too_many_literal_lengths,     // §3.2.7: more than 286
-    too_many_distance_lengths,    // more than 30
-    nothing_to_repeat,            // a length is to be repeated, and there's none before
-    repeats_too_often,            // beyond the last length
-    code_lengths_oversubscribed,  // §3.2.2: the code of code lengths has more words than there are
-    code_lengths_incomplete,      // or fewer
-    no_end_of_block,              // §3.2.7: no code word for symbol 256
-    literals_oversubscribed,      // §3.2.2, as above
-    literals_incomplete,          // (a single code of one bit is allowed)
-    distances_oversubscribed,     //
-    distances_incomplete,         // (a single code of one bit, or none)
-    unassigned_literal_code,      // a code word that the (incomplete) code doesn't have
-    unassigned_distance_code,     //
-    reserved_length_symbol,       // §3.2.6: 286 and 287 never occur
-    reserved_distance_symbol,     // nor do 30 and 31
-    distance_too_far,             // before the start of the stream, or beyond the window
+enum class Status : std::uint8_t {
+  needs_input,
+  needs_output,
+  end,  // of the final block
+
+  // Errors: nothing can be done then but begin().
+  reserved_block_type,          // §3.2.3: type 3
+  bad_stored_length,            // §3.2.4: NLEN isn't the one's complement of LEN
+  too_many_literal_lengths,     // §3.2.7, §3.2.5: more than 286
+  too_many_distance_lengths,    // more than 30
+  nothing_to_repeat,            // §3.2.7: the first code length is to be the one before
+  repeats_too_often,            // beyond the last code length
+  code_lengths_oversubscribed,  // §3.2.2: the lengths make for more code words than there are
+  code_lengths_incomplete,      // or for fewer
+  no_end_of_block,              // §3.2.3: symbol 256 ends each block, and has no code word
+  literals_oversubscribed,      // §3.2.2
+  literals_incomplete,          // unless it's a single code word of one bit
+  distances_oversubscribed,     // §3.2.2
+  distances_incomplete,         // §3.2.7: unless it's a single code word of one bit, or none
+  unassigned_literal_code,      // not the single code word
+  unassigned_distance_code,     // the same, or there's none
+  reserved_length_symbol,       // §3.2.6: 286 and 287 never occur
+  reserved_distance_symbol,     // nor do 30 and 31
+  distance_too_far,             // §3.2.5, §2: before the start of the stream, or the window's
 };
 
 constexpr bool is_error(Status status) {
@@ -58,17 +60,19 @@ class Inflater {
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
 
-  // Starts a stream, or goes on after a final block: with the byte that follows it. No distance may
-  // be more than 2^window_bits.
+  // Before a stream's first byte; and after a final block (RFC 7692 §7.2.3.4), where another may
+  // follow with the next byte. A distance of more than 2^window_bits is an error: 8 to 15.
   void begin(int window_bits);
 
-  // Goes on. `output` has room for what the current message brings, from its start on; `used` says
-  // how much of it is there. Before that goes what `window` holds (null: nothing). Cuts what it
-  // read off the front of `input`, and advances `used`.
+  // Goes on. The first `used` bytes of `output` are what the current message has brought so far,
+  // and before that was what `window` holds (null: nothing); matches refer to both. Cuts what it
+  // reads off the front of `input`, and advances `used`; what follows that in `output` may be
+  // overwritten.
   //
-  // needs_input: all input is taken. needs_output: `used` is output.size(), and there's more.
-  // end: a final block ended, what follows its last byte is left in `input`.
-  Status run(Bytes& input, MutableBytes output, std::size_t& used, const Window* window);
+  // needs_input: all input is taken. needs_output: `used` is output.size(), and there's more to
+  // come. end: a final block ended; what follows its last byte is left in `input`.
+  [[nodiscard]] Status run(Bytes& input, MutableBytes output, std::size_t& used,
+                           const Window* window);
 
   // Whether the input so far ends with a block; that is where a message may end, its 00 00 ff ff
   // included (RFC 7692 §7.2.2).
