@@ -233,7 +233,7 @@ bool Inflater::read_code_lengths() {
   const std::size_t all = literal_lengths_ + distance_lengths_;
   BitReader bits = bits_;
   std::size_t word_count = word_count_;
-  Status why = Status::end;  // of the lengths, so to speak
+  Status why = Status::end;  // or why it is not reached
   while (lengths_read_ < all) {
     if (bits.count < max_code_length_bits + 7) bits.refill();
     const Entry entry = code_lengths_.first_entry(bits.word);
