@@ -2,28 +2,28 @@
 #include "ws/deflate/huffman_code.h"
 
 #include <algorithm>
-#include <cassert>
 #include <utility>
 
 namespace sockeye::ws::deflate {
 namespace {
 
-constexpr unsigned symbol_bits = 9;
-constexpr std::uint32_t symbol_mask = (1 << symbol_bits) - 1;
-
-// A symbol that occurs: its frequency above its number, so that they sort by frequency first.
+// A symbol that occurs: its frequency above its number, so that leaves sort by frequency.
 using Leaf = std::uint32_t;
-using Leaves = std::array<Leaf, fixed_literal_symbols>;
+using Leaves = std::array<Leaf, fixed_literal_symbols + 1>;
+constexpr unsigned number_bits = 9;
+constexpr std::uint32_t number_mask = (1 << number_bits) - 1;
 
-// Sorts by frequency. Radix sort, a byte at a time: most messages are short, and one pass does.
-// Returns the one of the two that holds the result.
-Leaf* sort_leaves(Leaf* leaves, Leaf* spare, std::size_t count, std::uint32_t highest_frequency) {
-  for (unsigned shift = symbol_bits; highest_frequency > 0; highest_frequency >>= 8, shift += 8) {
-    std::array<std::uint16_t, 256> place{};
-    for (std::size_t i = 0; i < count; ++i) ++place[leaves[i] >> shift & 0xff];
-    std::uint16_t sum = 0;
-    for (std::uint16_t& first : place) sum = static_cast<std::uint16_t>(sum + std::exchange(first, sum));
-    for (std::size_t i = 0; i < count; ++i) spare[place[leaves[i] >> shift & 0xff]++] = leaves[i];
+// Radix sort by frequency, six bits at a time: for short messages, one or two passes do.
+// `all` has the bits that any leaf has. Returns the one of the two that holds the result.
+const Leaf* sort_leaves(Leaf* leaves, Leaf* spare, std::size_t count, std::uint32_t all) {
+  constexpr unsigned digit_bits = 6;
+  constexpr std::uint32_t digit_mask = (1 << digit_bits) - 1;
+  for (unsigned shift = number_bits; shift < 32 && all >> shift != 0; shift += digit_bits) {
+    std::array<std::uint32_t, digit_mask + 1> place{};
+    for (std::size_t i = 0; i < count; ++i) ++place[leaves[i] >> shift & digit_mask];
+    std::uint32_t sum = 0;
+    for (std::uint32_t& first : place) sum += std::exchange(first, sum);
+    for (std::size_t i = 0; i < count; ++i) spare[place[leaves[i] >> shift & digit_mask]++] = leaves[i];
     std::swap(leaves, spare);
   }
   return leaves;
@@ -34,8 +34,7 @@ Leaf* sort_leaves(Leaf* leaves, Leaf* spare, std::size_t count, std::uint32_t hi
 // D. A. Huffman, 1952: make the two lightest nodes children of a new one, until one is left. Leaves
 // come sorted, and new nodes arise in order of weight: so the lightest is always at the front of
 // one of two queues.
-using DepthCounts = std::array<std::uint16_t, max_code_bits + 1>;
-DepthCounts count_depths(const Leaf* leaves, std::size_t leaf_count, unsigned limit) {
+LengthCounts count_depths(const Leaf* leaves, std::size_t leaf_count, unsigned limit) {
   struct Node {
     std::uint32_t weight;
     std::uint16_t parent;
@@ -50,14 +49,12 @@ DepthCounts count_depths(const Leaf* leaves, std::size_t leaf_count, unsigned li
     std::uint32_t weight = 0;
     std::uint8_t leaf_children = 0;
     for (int child = 0; child < 2; ++child) {
-      const bool node_is_lighter =
-          next_leaf == leaf_count ||
-          (next_node < node && nodes[next_node].weight < leaves[next_leaf] >> symbol_bits);
-      if (node_is_lighter) {
+      if (next_leaf == leaf_count ||
+          (next_node < node && nodes[next_node].weight < leaves[next_leaf] >> number_bits)) {
         weight += nodes[next_node].weight;
         nodes[next_node++].parent = static_cast<std::uint16_t>(node);
       } else {
-        weight += leaves[next_leaf++] >> symbol_bits;
+        weight += leaves[next_leaf++] >> number_bits;
         ++leaf_children;
       }
     }
@@ -65,10 +62,10 @@ DepthCounts count_depths(const Leaf* leaves, std::size_t leaf_count, unsigned li
     nodes[node].leaf_children = leaf_children;
   }
 
-  DepthCounts counts{};
+  LengthCounts counts{};
   for (std::size_t node = node_count; node-- > 0;) {
     const bool root = node + 1 == node_count;
-    const unsigned depth = root ? 0u : std::min(nodes[nodes[node].parent].depth + 1u, limit);
+    const unsigned depth = root ? 0u : nodes[nodes[node].parent].depth + 1u;
     nodes[node].depth = static_cast<std::uint8_t>(depth);
     const unsigned leaf_depth = std::min(depth + 1, limit);
     counts[leaf_depth] = static_cast<std::uint16_t>(counts[leaf_depth] + nodes[node].leaf_children);
@@ -76,12 +73,14 @@ DepthCounts count_depths(const Leaf* leaves, std::size_t leaf_count, unsigned li
   return counts;
 }
 
-// Where leaves were pulled up to `limit`, their codes take more than there is: a code of length n
-// takes 2^-n of all (Kraft). What is over is gained back step by step: a leaf as deep as may be,
-// but above the limit, becomes a node with itself and a leaf of the limit's depth as children.
-void make_room(DepthCounts& counts, unsigned limit) {
+// Where leaves were pulled up to `limit`, their codes take more than there is: a code of n bits
+// takes 2^-n of all (Kraft). What is over is gained back step by step: the deepest leaf above the
+// limit becomes a node with itself and one of the limit's leaves as children.
+void make_room(LengthCounts& counts, unsigned limit) {
   std::uint32_t taken = 0;
-  for (unsigned depth = 1; depth <= limit; ++depth) taken += counts[depth] << (limit - depth);
+  for (unsigned depth = 1; depth <= limit; ++depth) {
+    taken += std::uint32_t{counts[depth]} << (limit - depth);
+  }
   for (; taken > 1u << limit; --taken) {
     unsigned depth = limit - 1;
     while (counts[depth] == 0) --depth;
@@ -93,31 +92,44 @@ void make_room(DepthCounts& counts, unsigned limit) {
 
 }  // namespace
 
-void choose_code_lengths(std::span<const std::uint32_t> frequencies, unsigned limit,
-                         std::span<std::uint8_t> lengths) {
-  Leaves collected;
-  Leaves spare;
+CodeSize build_code(std::span<const std::uint32_t> frequencies, unsigned limit,
+                    std::span<Code> codes) {
+  Leaves in_order;
   std::size_t count = 0;
-  std::uint32_t highest_frequency = 0;
+  Leaf all = 0;
   for (std::size_t symbol = 0; symbol < frequencies.size(); ++symbol) {
-    lengths[symbol] = 0;
-    collected[count] = frequencies[symbol] << symbol_bits | static_cast<Leaf>(symbol);
+    const Leaf leaf = frequencies[symbol] << number_bits | static_cast<Leaf>(symbol);
+    in_order[count] = leaf;
     count += frequencies[symbol] > 0;
-    highest_frequency = std::max(highest_frequency, frequencies[symbol]);
+    all |= leaf;
+    codes[symbol].length = 0;
   }
-  if (count == 0) return;
-  if (count == 1) {  // §3.2.7: one bit, not none
-    lengths[collected[0] & symbol_mask] = 1;
-    return;
+  if (count == 0) return {0, 0};
+
+  Leaves sorted = in_order;
+  Leaves spare;
+  const Leaf* rarest = sort_leaves(sorted.data(), spare.data(), count, all);
+  LengthCounts counts{};
+  if (count == 1) {
+    counts[1] = 1;
+  } else {
+    counts = count_depths(rarest, count, limit);
+    make_room(counts, limit);
   }
-  const Leaf* leaves = sort_leaves(collected.data(), spare.data(), count, highest_frequency);
-  DepthCounts counts = count_depths(leaves, count, limit);
-  make_room(counts, limit);
-  for (unsigned length = limit; length > 0; --length) {  // the rarest are the deepest
-    for (; counts[length] > 0; --counts[length]) {
-      lengths[*leaves++ & symbol_mask] = static_cast<std::uint8_t>(length);
+  std::size_t text_bits = 0;
+  for (unsigned length = limit; length > 0; --length) {
+    for (unsigned i = counts[length]; i > 0; --i) {
+      const Leaf leaf = *rarest++;
+      codes[leaf & number_mask].length = static_cast<std::uint8_t>(length);
+      text_bits += (leaf >> number_bits) * length;
     }
   }
+  CodeNumbers numbers(counts);
+  for (std::size_t i = 0; i < count; ++i) {
+    Code& code = codes[in_order[i] & number_mask];
+    code.bits = numbers.next(code.length);
+  }
+  return {(in_order[count - 1] & number_mask) + 1, text_bits};
 }
 
 }  // namespace sockeye::ws::deflate

@@ -23,15 +23,12 @@ namespace sockeye::ws::deflate {
 // code's highest bit first, so it lies here reversed.
 struct Code {
   std::uint16_t bits;
-  std::uint8_t length;  // 0: the symbol doesn't occur
+  std::uint8_t length;      // 0: the symbol doesn't occur
   std::uint8_t extra_bits;  // that follow, where the symbol is a length or a distance
 };
 
-// Sets `lengths` to those of a code that spends the fewest bits on symbols of these frequencies;
-// where it would have lengths above `limit`, one whose longest is `limit`, and which spends little
-// more. Frequencies are below 2^22, and at most fixed_literal_symbols. One symbol alone gets a bit.
-void choose_code_lengths(std::span<const std::uint32_t> frequencies, unsigned limit,
-                         std::span<std::uint8_t> lengths);
+// How many codes there are of each length.
+using LengthCounts = std::array<std::uint16_t, max_code_bits + 1>;
 
 constexpr std::uint16_t reversed(std::uint32_t bits, unsigned count) {
   bits = (bits & 0x5555) << 1 | (bits >> 1 & 0x5555);
@@ -41,19 +38,30 @@ constexpr std::uint16_t reversed(std::uint32_t bits, unsigned count) {
   return static_cast<std::uint16_t>(bits >> (16 - count));
 }
 
-// §3.2.2: the codes that follow from `lengths`. Their extra_bits stay as they are.
-constexpr void assign_codes(std::span<const std::uint8_t> lengths, std::span<Code> codes) {
-  std::array<std::uint16_t, max_code_bits + 1> count{};
-  for (const std::uint8_t length : lengths) ++count[length];
-  std::array<std::uint16_t, max_code_bits + 1> next{};
-  for (std::size_t length = 2; length < next.size(); ++length) {
-    next[length] = static_cast<std::uint16_t>((next[length - 1] + count[length - 1]) << 1);
+// §3.2.2: hands out codes to symbols, which must come in their order.
+class CodeNumbers {
+ public:
+  constexpr explicit CodeNumbers(const LengthCounts& counts) {
+    for (std::size_t length = 2; length < next_.size(); ++length) {
+      next_[length] = static_cast<std::uint16_t>((next_[length - 1] + counts[length - 1]) << 1);
+    }
   }
-  for (std::size_t symbol = 0; symbol < lengths.size(); ++symbol) {
-    const std::uint8_t length = lengths[symbol];
-    codes[symbol].bits = reversed(next[length]++, length);
-    codes[symbol].length = length;
-  }
-}
+  constexpr std::uint16_t next(std::uint8_t length) { return reversed(next_[length]++, length); }
+
+ private:
+  LengthCounts next_{};
+};
+
+struct CodeSize {
+  std::size_t symbols;    // up to the last one that occurs
+  std::size_t text_bits;  // what all symbols take, without extra bits
+};
+
+// Makes the code that spends the fewest bits on symbols of these frequencies; where it would have
+// lengths above `limit`, one whose longest is `limit`, and which spends little more. Frequencies
+// are below 2^22, and at most fixed_literal_symbols; `codes` has as many, whose extra_bits stay as
+// they are. One symbol alone gets a bit (§3.2.7).
+CodeSize build_code(std::span<const std::uint32_t> frequencies, unsigned limit,
+                    std::span<Code> codes);
 
 }  // namespace sockeye::ws::deflate

@@ -35,6 +35,13 @@
 #ifndef SKIPSHIFT
 #define SKIPSHIFT 5
 #endif
+#ifndef SKIPMIN
+#define SKIPMIN 32
+#endif
+#define INS(k) table[hash(load_le32(here + (k)), shift)] = static_cast<Position>(position + (k))
+#ifndef INSERTS
+#define INSERTS
+#endif
 #ifndef FASTINS
 #define FASTINS 1
 #endif
@@ -66,73 +73,47 @@ inline std::uint32_t match_length(const std::uint8_t* a, const std::uint8_t* b, 
 }  // namespace
 
 std::size_t FastMatcher::table_size(int window_bits) {
-  return std::size_t{WAYS} << std::min(window_bits, FAST_BITS);
+  return std::size_t{1} << std::min(window_bits, FAST_BITS);
 }
 FastMatcher::FastMatcher(std::span<Position> table, int window_bits)
     : table_(table.data()), shift_(32u - static_cast<unsigned>(std::min(window_bits, FAST_BITS))) {}
 
 const std::uint8_t* FastMatcher::find(const Stretch& stretch, Symbols& symbols) {
   const std::uint8_t* here = stretch.begin;
-  const std::uint8_t* literals = here;
   const std::uint8_t* const end = stretch.end;
   Position* const table = table_;
   const unsigned shift = shift_;
   std::uint32_t misses = 0;
-  while (end - here >= 8 && !symbols.full()) {
+  while (end - here >= 12 && !symbols.full()) {
     const std::uint32_t position = stretch.position + static_cast<std::uint32_t>(here - stretch.begin);
-    const std::uint32_t oldest = position > stretch.oldest + stretch.window ? position - stretch.window : stretch.oldest;
-    const std::uint32_t word = load_le32(here);
-    Position* slot = table + WAYS * hash(word, shift);
-    const std::uint32_t limit = static_cast<std::uint32_t>(std::min<std::ptrdiff_t>(end - here, max_match));
-    std::uint32_t length = 0, distance = 0;
-    const std::uint32_t c0 = slot[0];
-    slot[0] = static_cast<Position>(position);
-    if (c0 >= oldest) {
-      const std::uint8_t* p = here - (position - c0);
-      if (load_le32(p) == word) {
-        length = match_length(here, p, 4, limit);
-        distance = position - c0;
+    const std::uint32_t reach = std::min(position - stretch.oldest, stretch.window);
+    const std::uint64_t word = load_le64(here);
+    Position& slot = table[hash(static_cast<std::uint32_t>(word), shift)];
+    std::uint32_t distance = position - slot;
+    slot = static_cast<Position>(position);
+    const bool valid = distance <= reach;
+    distance = valid ? distance : 0;
+    const std::uint64_t difference = word ^ load_le64(here - distance);
+    if (!valid || static_cast<std::uint32_t>(difference) != 0) {
+      symbols.add_literal(*here++);
+      if (++misses > SKIPMIN) {
+        for (std::uint32_t skip = std::min<std::uint32_t>((misses - SKIPMIN) >> SKIPSHIFT, static_cast<std::uint32_t>(end - here)); skip > 0; --skip) symbols.add_literal(*here++);
       }
-    }
-#if WAYS == 2
-    const std::uint32_t c1 = slot[1];
-    slot[1] = static_cast<Position>(c0);
-    if (c1 >= oldest && length < NICE && length < limit) {
-      const std::uint8_t* p = here - (position - c1);
-      if (load_le32(p) == word && p[length] == here[length]) {
-        const std::uint32_t l = match_length(here, p, 4, limit);
-        if (l > length) {
-          length = l;
-          distance = position - c1;
-        }
-      }
-    }
-#endif
-    if (length == 0) {
-      here += 1 + (misses++ >> SKIPSHIFT);
       continue;
     }
     misses = 0;
-    symbols.add(literals, static_cast<std::size_t>(here - literals), length, distance);
-#if FASTINS
-    const std::uint8_t* q = here + 1;
-    const std::uint8_t* stop = std::min(here + length, end - 4);
-    for (; q < stop; q += FASTINS) {
-      Position* s = table + WAYS * hash(load_le32(q), shift);
-#if WAYS == 2
-      s[1] = s[0];
-#endif
-      s[0] = static_cast<Position>(stretch.position + static_cast<std::uint32_t>(q - stretch.begin));
+    std::uint32_t length;
+    if (difference != 0) {
+      length = static_cast<std::uint32_t>(std::countr_zero(difference)) / 8;
+    } else {
+      length = match_length(here, here - distance, 8, static_cast<std::uint32_t>(std::min<std::ptrdiff_t>(end - here, max_match)));
     }
-#endif
+    symbols.add_match(length, distance);
+    INSERTS
     here += length;
-    literals = here;
   }
-  if (!symbols.full()) {
-    here = end;
-  }
-  // what is left are literals
-  symbols.add_literals(literals, static_cast<std::size_t>(here - literals));
+  if (symbols.full()) return here;
+  while (here < end) symbols.add_literal(*here++);
   return here;
 }
 
@@ -187,7 +168,6 @@ ChainMatcher::Match ChainMatcher::search(const std::uint8_t* here, const std::ui
 
 const std::uint8_t* ChainMatcher::find(const Stretch& stretch, Symbols& symbols) {
   const std::uint8_t* here = stretch.begin;
-  const std::uint8_t* literals = here;
   const std::uint8_t* const end = stretch.end;
   const auto position_of = [&](const std::uint8_t* p) {
     return stretch.position + static_cast<std::uint32_t>(p - stretch.begin);
@@ -200,31 +180,32 @@ const std::uint8_t* ChainMatcher::find(const Stretch& stretch, Symbols& symbols)
     Match best = search(here, end, position, oldest_for(position), 0, DEPTH);
     insert(here, position);
     if (best.distance == 0) {
-      ++here;
+      symbols.add_literal(*here++);
       continue;
     }
+    bool ahead = false;
     while (best.length < LAZY && end - here >= 6) {
       const std::uint32_t next_position = position + 1;
       const Match next = search(here + 1, end, next_position, oldest_for(next_position), best.length, best.length >= GOOD ? DEPTH / 4 : DEPTH);
       insert(here + 1, next_position);
-      ++here;
       if (next.distance != 0) {
         best = next;
         position = next_position;
+        symbols.add_literal(*here++);
       } else {
+        ahead = true;
         break;
       }
     }
-    const std::uint8_t* start = here - (position_of(here) - position);
-    symbols.add(literals, static_cast<std::size_t>(start - literals), best.length, best.distance);
-    const std::uint8_t* match_end = start + best.length;
-    for (++here; here < match_end; ++here) {
+    symbols.add_match(best.length, best.distance);
+    const std::uint8_t* match_end = here + best.length;
+    for (here += 1 + ahead; here < match_end; ++here) {
       if (end - here >= 4) insert(here, position_of(here));
     }
-    here = literals = match_end;
+    here = match_end;
   }
-  if (!symbols.full()) here = end;
-  symbols.add_literals(literals, static_cast<std::size_t>(here - literals));
+  if (symbols.full()) return here;
+  while (here < end) symbols.add_literal(*here++);
   return here;
 }
 
