@@ -6,7 +6,7 @@
 #include <cstring>
 
 #ifndef FAST_BITS
-#define FAST_BITS 12
+#define FAST_BITS 14
 #endif
 #ifndef WAYS
 #define WAYS 2
@@ -40,7 +40,7 @@
 #endif
 #define INS(k) table[hash(load_le32(here + (k)), shift)] = static_cast<Position>(position + (k))
 #ifndef INSERTS
-#define INSERTS
+#define INSERTS INS(1); INS(2); INS(3);
 #endif
 #ifndef FASTINS
 #define FASTINS 1
@@ -78,23 +78,24 @@ std::size_t FastMatcher::table_size(int window_bits) {
 FastMatcher::FastMatcher(std::span<Position> table, int window_bits)
     : table_(table.data()), shift_(32u - static_cast<unsigned>(std::min(window_bits, FAST_BITS))) {}
 
-const std::uint8_t* FastMatcher::find(const Stretch& stretch, Symbols& symbols) {
+const std::uint8_t* FastMatcher::find(const Stretch& stretch, Symbols& all_symbols_) {
+  SymbolWriter symbols = all_symbols_.writer();
   const std::uint8_t* here = stretch.begin;
   const std::uint8_t* const end = stretch.end;
   Position* const table = table_;
   const unsigned shift = shift_;
   std::uint32_t misses = 0;
-  while (end - here >= 12 && !symbols.full()) {
+  while (end - here >= 16 && !symbols.full()) {
     const std::uint32_t position = stretch.position + static_cast<std::uint32_t>(here - stretch.begin);
     const std::uint32_t reach = std::min(position - stretch.oldest, stretch.window);
     const std::uint64_t word = load_le64(here);
     Position& slot = table[hash(static_cast<std::uint32_t>(word), shift)];
-    std::uint32_t distance = position - slot;
+    const std::uint32_t distance = position - slot;
     slot = static_cast<Position>(position);
-    const bool valid = distance <= reach;
-    distance = valid ? distance : 0;
-    const std::uint64_t difference = word ^ load_le64(here - distance);
-    if (!valid || static_cast<std::uint32_t>(difference) != 0) {
+    const std::uint32_t valid = std::uint32_t{distance > reach} - 1;
+    const std::uint8_t* const there = here - (distance & valid);
+    const std::uint64_t difference = word ^ load_le64(there);
+    if ((static_cast<std::uint32_t>(difference) | ~valid) != 0) {
       symbols.add_literal(*here++);
       if (++misses > SKIPMIN) {
         for (std::uint32_t skip = std::min<std::uint32_t>((misses - SKIPMIN) >> SKIPSHIFT, static_cast<std::uint32_t>(end - here)); skip > 0; --skip) symbols.add_literal(*here++);
@@ -103,17 +104,19 @@ const std::uint8_t* FastMatcher::find(const Stretch& stretch, Symbols& symbols) 
     }
     misses = 0;
     std::uint32_t length;
-    if (difference != 0) {
-      length = static_cast<std::uint32_t>(std::countr_zero(difference)) / 8;
+    const std::uint64_t further = load_le64(here + 8) ^ load_le64(there + 8);
+    const std::uint64_t first = difference != 0 ? difference : further;
+    if (first != 0) {
+      length = (difference != 0 ? 0u : 8u) + static_cast<std::uint32_t>(std::countr_zero(first)) / 8;
     } else {
-      length = match_length(here, here - distance, 8, static_cast<std::uint32_t>(std::min<std::ptrdiff_t>(end - here, max_match)));
+      length = match_length(here, there, 16, static_cast<std::uint32_t>(std::min<std::ptrdiff_t>(end - here, max_match)));
     }
     symbols.add_match(length, distance);
     INSERTS
     here += length;
   }
-  if (symbols.full()) return here;
-  while (here < end) symbols.add_literal(*here++);
+  if (!symbols.full()) while (here < end) symbols.add_literal(*here++);
+  all_symbols_.take(symbols);
   return here;
 }
 
@@ -166,7 +169,8 @@ ChainMatcher::Match ChainMatcher::search(const std::uint8_t* here, const std::ui
   return best;
 }
 
-const std::uint8_t* ChainMatcher::find(const Stretch& stretch, Symbols& symbols) {
+const std::uint8_t* ChainMatcher::find(const Stretch& stretch, Symbols& all_symbols_) {
+  SymbolWriter symbols = all_symbols_.writer();
   const std::uint8_t* here = stretch.begin;
   const std::uint8_t* const end = stretch.end;
   const auto position_of = [&](const std::uint8_t* p) {
@@ -204,8 +208,8 @@ const std::uint8_t* ChainMatcher::find(const Stretch& stretch, Symbols& symbols)
     }
     here = match_end;
   }
-  if (symbols.full()) return here;
-  while (here < end) symbols.add_literal(*here++);
+  if (!symbols.full()) while (here < end) symbols.add_literal(*here++);
+  all_symbols_.take(symbols);
   return here;
 }
 

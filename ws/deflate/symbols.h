@@ -53,34 +53,45 @@ constexpr Symbol distance_symbol(std::uint32_t distance) {
   return (first_distance_symbol + range) | extra << symbol_bits;
 }
 
+// Where the next symbol goes. A value, to be copied into a local variable where it's used much.
+class SymbolWriter {
+ public:
+  SymbolWriter(Symbol* next, const Symbol* limit) : next_(next), limit_(limit) {}
+
+  bool full() const { return next_ >= limit_; }
+  void add_literal(std::uint8_t byte) { *next_++ = byte; }
+  void add_match(std::uint32_t length, std::uint32_t distance) {
+    next_[0] = length_symbols[length];
+    next_[1] = distance_symbol(distance);
+    next_ += 2;
+  }
+  Symbol* next() const { return next_; }
+
+ private:
+  Symbol* next_;
+  const Symbol* limit_;
+};
+
 class Symbols {
  public:
   // A block ends where so many are reached: with fewer in a block, what is written about its codes
   // weighs more; with more, the codes suit less.
   static constexpr std::size_t limit = 16 * 1024;
 
-  void clear() { end_ = row_.data(); }
-  bool full() const { return end_ >= row_.data() + limit; }
-
-  void add_literal(std::uint8_t byte) { *end_++ = byte; }
-
-  void add_match(std::uint32_t length, std::uint32_t distance) {
-    *end_++ = length_symbols[length];
-    *end_++ = distance_symbol(distance);
-  }
-
-  std::span<const Symbol> row() const { return {row_.data(), end_}; }
+  void clear() { size_ = 0; }
+  SymbolWriter writer() { return {row_.data() + size_, row_.data() + limit}; }
+  void take(const SymbolWriter& writer) { size_ = static_cast<std::size_t>(writer.next() - row_.data()); }
 
   std::span<const Symbol> finish() {
-    *end_++ = end_of_block;
-    return row();
+    row_[size_++] = end_of_block;
+    return {row_.data(), size_};
   }
 
  private:
   // What is added without a look at full(), and the end of the block.
   static constexpr std::size_t slack = 600;
 
-  Symbol* end_ = row_.data();
+  std::size_t size_ = 0;
   std::array<Symbol, limit + slack> row_;
 };
 
