@@ -7,13 +7,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "ws/deflate/format.h"
 
 namespace sockeye::ws::deflate {
 
-// A value, to be copied into a local variable where it's used much: so its parts are registers.
+// A value: as a local variable, it lies in registers.
 class BitWriter {
  public:
   // How many bits may be put between two calls of flush().
@@ -45,7 +46,7 @@ class BitWriter {
     return next_;
   }
 
-  // How many bits of a byte have been put since the last whole one; right after flush().
+  // How many bits there are beyond the last whole byte; right after flush().
   unsigned odd_bits() const { return held_bits_; }
 
  private:

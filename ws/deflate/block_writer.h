@@ -1,3 +1,11 @@
+// Writes a block: stored, or in fixed or dynamic codes, whatever takes the fewest bits.
+//
+// RFC 1951 §3.2.3 to §3.2.7. All three sizes are known before the first bit is written. Fixed codes
+// suit short messages, where it isn't worth it to write codes of their own; stored blocks what
+// nothing can be saved on, as what is compressed already.
+//
+// Pure. Next to read: ws/deflate/permessage_deflate.h.
+//
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -7,7 +15,8 @@
 
 namespace sockeye::ws::deflate {
 
-// Writes `text` as a block of the type that takes the least room. `symbols` tells the same text.
+// Writes `text`, of at most max_stored_bytes, which `symbols` tell, as a block that isn't the last
+// one. Returns the writer that goes on behind it. Clear the symbols then.
 BitWriter write_block(BitWriter out, Bytes text, Symbols& symbols);
 
 }  // namespace sockeye::ws::deflate

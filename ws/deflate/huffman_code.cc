@@ -23,7 +23,8 @@ const Leaf* sort_leaves(Leaf* leaves, Leaf* spare, std::size_t count, std::uint3
     for (std::size_t i = 0; i < count; ++i) ++place[leaves[i] >> shift & digit_mask];
     std::uint32_t sum = 0;
     for (std::uint32_t& first : place) sum += std::exchange(first, sum);
-    for (std::size_t i = 0; i < count; ++i) spare[place[leaves[i] >> shift & digit_mask]++] = leaves[i];
+    for (std::size_t i = 0; i < count; ++i)
+      spare[place[leaves[i] >> shift & digit_mask]++] = leaves[i];
     std::swap(leaves, spare);
   }
   return leaves;
@@ -106,8 +107,9 @@ CodeSize build_code(std::span<const std::uint32_t> frequencies, unsigned limit,
   }
   if (count == 0) return {0, 0};
 
-  Leaves sorted = in_order;
+  Leaves sorted;
   Leaves spare;
+  std::copy_n(in_order.begin(), count, sorted.begin());
   const Leaf* rarest = sort_leaves(sorted.data(), spare.data(), count, all);
   LengthCounts counts{};
   if (count == 1) {

@@ -1,50 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "ws/deflate/match.h"
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
-
-#ifndef FAST_BITS
-#define FAST_BITS 14
-#endif
-#ifndef WAYS
-#define WAYS 2
-#endif
-#ifndef H4
-#define H4 13
-#endif
-#ifndef H3
-#define H3 10
-#endif
-#ifndef DEPTH
-#define DEPTH 16
-#endif
-#ifndef NICE
-#define NICE 64
-#endif
-#ifndef LAZY
-#define LAZY 16
-#endif
-#ifndef GOOD
-#define GOOD 8
-#endif
-#ifndef FAR3
-#define FAR3 4096
-#endif
-#ifndef SKIPSHIFT
-#define SKIPSHIFT 5
-#endif
-#ifndef SKIPMIN
-#define SKIPMIN 32
-#endif
-#define INS(k) table[hash(load_le32(here + (k)), shift)] = static_cast<Position>(position + (k))
-#ifndef INSERTS
-#define INSERTS INS(1); INS(2); INS(3);
-#endif
-#ifndef FASTINS
-#define FASTINS 1
-#endif
 
 namespace sockeye::ws::deflate {
 namespace {
@@ -56,160 +14,193 @@ std::uint32_t load_le32(const std::uint8_t* p) {
   return word;
 }
 
-std::uint32_t hash(std::uint32_t word, unsigned shift) { return word * 0x9e3779b1u >> shift; }
+// Multiplicative hashing (Knuth, volume 3, §6.4): the product's highest bits depend on all of word.
+std::uint32_t hash(std::uint32_t word, unsigned shift) {
+  return word * 0x9e37'79b1u >> shift;
+}
 
-inline std::uint32_t match_length(const std::uint8_t* a, const std::uint8_t* b, std::uint32_t known,
-                           std::uint32_t limit) {
-  std::uint32_t length = known;
-  while (length + 8 <= limit) {
-    const std::uint64_t difference = load_le64(a + length) ^ load_le64(b + length);
-    if (difference != 0) return length + static_cast<std::uint32_t>(std::countr_zero(difference)) / 8;
-    length += 8;
+std::uint32_t equal_bytes(std::uint64_t difference) {
+  return static_cast<std::uint32_t>(std::countr_zero(difference)) / 8;
+}
+
+// How long the match between `here` and `there` is, of which `length` bytes are known, `end` is the
+// end of the text behind `here`.
+std::uint32_t match_length(const std::uint8_t* here, const std::uint8_t* there,
+                           std::uint32_t length, const std::uint8_t* end) {
+  const auto limit =
+      static_cast<std::uint32_t>(std::min(end - here, static_cast<std::ptrdiff_t>(max_match)));
+  for (; length + 8 <= limit; length += 8) {
+    const std::uint64_t difference = load_le64(here + length) ^ load_le64(there + length);
+    if (difference != 0) return length + equal_bytes(difference);
   }
-  while (length < limit && a[length] == b[length]) ++length;
+  while (length < limit && here[length] == there[length]) ++length;
   return length;
+}
+
+std::uint32_t position_at(const Stretch& stretch, const std::uint8_t* here) {
+  return stretch.position + static_cast<std::uint32_t>(here - stretch.begin);
 }
 
 }  // namespace
 
-std::size_t FastMatcher::table_size(int window_bits) {
-  return std::size_t{1} << std::min(window_bits, FAST_BITS);
-}
-FastMatcher::FastMatcher(std::span<Position> table, int window_bits)
-    : table_(table.data()), shift_(32u - static_cast<unsigned>(std::min(window_bits, FAST_BITS))) {}
+// ------------------------------------------------------------------------------------ FastMatcher
 
-const std::uint8_t* FastMatcher::find(const Stretch& stretch, Symbols& all_symbols_) {
-  SymbolWriter symbols = all_symbols_.writer();
+void FastMatcher::insert(const std::uint8_t* here, std::uint32_t position) {
+  table_[hash(load_le32(here), shift_)] = static_cast<Position>(position);
+}
+
+const std::uint8_t* FastMatcher::find(const Stretch& stretch, Symbols& symbols) {
+  constexpr std::ptrdiff_t lookahead = 16;
+  constexpr unsigned patience = 32;  // misses in a row before it begins to skip
+  constexpr unsigned max_skip = 64;
+  SymbolWriter out = symbols.writer();
   const std::uint8_t* here = stretch.begin;
-  const std::uint8_t* const end = stretch.end;
-  Position* const table = table_;
-  const unsigned shift = shift_;
-  std::uint32_t misses = 0;
-  while (end - here >= 16 && !symbols.full()) {
-    const std::uint32_t position = stretch.position + static_cast<std::uint32_t>(here - stretch.begin);
+  unsigned misses = 0;
+  while (stretch.end - here >= lookahead && !out.full()) {
+    const std::uint32_t position = position_at(stretch, here);
     const std::uint32_t reach = std::min(position - stretch.oldest, stretch.window);
     const std::uint64_t word = load_le64(here);
-    Position& slot = table[hash(static_cast<std::uint32_t>(word), shift)];
-    const std::uint32_t distance = position - slot;
-    slot = static_cast<Position>(position);
-    const std::uint32_t valid = std::uint32_t{distance > reach} - 1;
-    const std::uint8_t* const there = here - (distance & valid);
+    Position& last = table_[hash(static_cast<std::uint32_t>(word), shift_)];
+    const std::uint32_t distance = position - last;
+    last = static_cast<Position>(position);
+
+    // One branch and not two, for neither of them could be foreseen: where the place is out of
+    // reach, `here` is compared with itself, and the result made unequal.
+    const std::uint32_t in_reach = std::uint32_t{distance > reach} - 1;
+    const std::uint8_t* const there = here - (distance & in_reach);
     const std::uint64_t difference = word ^ load_le64(there);
-    if ((static_cast<std::uint32_t>(difference) | ~valid) != 0) {
-      symbols.add_literal(*here++);
-      if (++misses > SKIPMIN) {
-        for (std::uint32_t skip = std::min<std::uint32_t>((misses - SKIPMIN) >> SKIPSHIFT, static_cast<std::uint32_t>(end - here)); skip > 0; --skip) symbols.add_literal(*here++);
-      }
+    if ((static_cast<std::uint32_t>(difference) | ~in_reach) != 0) {
+      out.add_literal(*here++);
+      // Where nothing matched for long, nothing is likely to: so it looks at fewer places.
+      if (++misses <= patience) continue;
+      const std::uint8_t* const next = here + std::min((misses - patience) / patience, max_skip);
+      while (here < std::min(next, stretch.end)) out.add_literal(*here++);
       continue;
     }
     misses = 0;
-    std::uint32_t length;
+
+    // Most matches end within 16 bytes: found without a loop.
     const std::uint64_t further = load_le64(here + 8) ^ load_le64(there + 8);
     const std::uint64_t first = difference != 0 ? difference : further;
-    if (first != 0) {
-      length = (difference != 0 ? 0u : 8u) + static_cast<std::uint32_t>(std::countr_zero(first)) / 8;
-    } else {
-      length = match_length(here, there, 16, static_cast<std::uint32_t>(std::min<std::ptrdiff_t>(end - here, max_match)));
-    }
-    symbols.add_match(length, distance);
-    INSERTS
+    const std::uint32_t length = first != 0 ? (difference != 0 ? 0u : 8u) + equal_bytes(first)
+                                            : match_length(here, there, 16, stretch.end);
+    out.add_match(length, distance);
+    for (std::uint32_t i = 1; i < 4; ++i) insert(here + i, position + i);
     here += length;
   }
-  if (!symbols.full()) while (here < end) symbols.add_literal(*here++);
-  all_symbols_.take(symbols);
+  if (!out.full()) {
+    while (here < stretch.end) out.add_literal(*here++);
+  }
+  symbols.take(out);
   return here;
 }
 
-std::size_t ChainMatcher::table_size(int window_bits) {
-  return (std::size_t{1} << std::min(window_bits, H4)) + (std::size_t{1} << std::min(window_bits, H3)) + (std::size_t{1} << window_bits);
+// ----------------------------------------------------------------------------------- ChainMatcher
+
+namespace {
+
+constexpr std::ptrdiff_t hashed_bytes = 4;
+
+// The effort: zlib's level 6 has the same kinds of numbers. Larger ones find longer matches, later.
+constexpr unsigned max_depth = 16;         // how many places of a chain are looked at
+constexpr std::uint32_t good_length = 8;   // from there on, a fourth of them for a better one
+constexpr std::uint32_t lazy_length = 16;  // no look for a better one
+constexpr std::uint32_t nice_length = 64;  // no look for a longer one in the same chain
+constexpr std::uint32_t max_short_distance = 4096;  // beyond, three literals take less
+
+}  // namespace
+
+ChainMatcher::ChainMatcher(std::span<Position> table, int window_bits)
+    : shift_(32u - static_cast<unsigned>(std::min(window_bits, max_hash_bits))),
+      short_shift_(32u - static_cast<unsigned>(std::min(window_bits, max_short_hash_bits))),
+      mask_((1u << window_bits) - 1),
+      before_(table.data()),
+      last_(before_ + (std::size_t{1} << window_bits)),
+      last_short_(last_ + (std::size_t{1} << (32 - shift_))) {}
+
+ChainMatcher::Place ChainMatcher::place(const Stretch& stretch, const std::uint8_t* here) {
+  const std::uint32_t position = position_at(stretch, here);
+  const std::uint32_t reach = std::min(position - stretch.oldest, stretch.window);
+  return {here, stretch.end, position, position - reach};
 }
 
-ChainMatcher::ChainMatcher(std::span<Position> table, int window_bits) {
-  const auto h4 = static_cast<unsigned>(std::min(window_bits, H4));
-  const auto h3 = static_cast<unsigned>(std::min(window_bits, H3));
-  head3_ = table.data();
-  head4_ = head3_ + (std::size_t{1} << h3);
-  prev_ = head4_ + (std::size_t{1} << h4);
-  shift3_ = 32 - h3;
-  shift4_ = 32 - h4;
-  mask_ = (1u << window_bits) - 1;
+void ChainMatcher::insert(const Place& place) {
+  const std::uint32_t word = load_le32(place.here);
+  last_short_[hash(word << 8, short_shift_)] = static_cast<Position>(place.position);
+  Position& last = last_[hash(word, shift_)];
+  before_[place.position & mask_] = last;
+  last = static_cast<Position>(place.position);
 }
 
-void ChainMatcher::insert(const std::uint8_t* here, std::uint32_t position) {
+// A match of three bytes, where they stood last.
+ChainMatcher::Match ChainMatcher::search_short(const Place& place) const {
+  const std::uint32_t word = load_le32(place.here);
+  const std::uint32_t last = last_short_[hash(word << 8, short_shift_)];
+  const std::uint32_t distance = place.position - last;
+  if (last < place.oldest || distance > max_short_distance) return {min_match, 0};
+  const bool equal = (load_le32(place.here - distance) ^ word) << 8 == 0;
+  return {min_match, equal ? distance : 0};
+}
+
+// The longest match that is longer than `length_to_beat`, of those that `depth` allows to look at.
+// The place isn't in the tables yet.
+ChainMatcher::Match ChainMatcher::search(const Place& place, unsigned depth,
+                                         std::uint32_t length_to_beat) const {
+  const std::uint8_t* const here = place.here;
   const std::uint32_t word = load_le32(here);
-  head3_[hash(word << 8, shift3_)] = static_cast<Position>(position);
-  Position& head = head4_[hash(word, shift4_)];
-  prev_[position & mask_] = head;
-  head = static_cast<Position>(position);
-}
-
-ChainMatcher::Match ChainMatcher::search(const std::uint8_t* here, const std::uint8_t* end, std::uint32_t position, std::uint32_t oldest, std::uint32_t than, unsigned depth) const {
-  const std::uint32_t limit = static_cast<std::uint32_t>(std::min<std::ptrdiff_t>(end - here, max_match));
-  Match best{than, 0};
-  const std::uint32_t word = load_le32(here);
-  if (than < min_match) {
-    const std::uint32_t candidate = head3_[hash(word << 8, shift3_)];
-    if (candidate >= oldest && position - candidate <= FAR3 && ((load_le32(here - (position - candidate)) ^ word) << 8) == 0) {
-      best = {3, position - candidate};
-    } else best.length = 3;
-  }
-  std::uint32_t candidate = head4_[hash(word, shift4_)];
-  while (candidate >= oldest) {
-    const std::uint8_t* p = here - (position - candidate);
-    if (load_le32(p + best.length - 3) == load_le32(here + best.length - 3) && load_le32(p) == word) {
-      const std::uint32_t length = match_length(here, p, 4, limit);
-      if (length > best.length) {
-        best = {length, position - candidate};
-        if (length >= NICE || length == limit) break;
-      }
+  Match best = length_to_beat < min_match ? search_short(place) : Match{length_to_beat, 0};
+  const auto limit = static_cast<std::uint32_t>(
+      std::min(place.end - here, static_cast<std::ptrdiff_t>(max_match)));
+  std::uint32_t candidate = last_[hash(word, shift_)];
+  for (; candidate >= place.oldest && best.length < limit && depth > 0; --depth) {
+    const std::uint32_t distance = place.position - candidate;
+    const std::uint8_t* const there = here - distance;
+    // A longer match has the four bytes up to where it gets longer; few that are none have them.
+    const std::uint32_t tail = best.length + 1 - 4;
+    if (load_le32(there + tail) == load_le32(here + tail) && load_le32(there) == word) {
+      const std::uint32_t length = match_length(here, there, 4, place.end);
+      if (length > best.length) best = {length, distance};
+      if (length >= nice_length) break;
     }
-    if (--depth == 0) break;
-    candidate = prev_[candidate & mask_];
+    candidate = before_[candidate & mask_];
   }
   return best;
 }
 
-const std::uint8_t* ChainMatcher::find(const Stretch& stretch, Symbols& all_symbols_) {
-  SymbolWriter symbols = all_symbols_.writer();
+// Lazy matching (§4): before a match is taken, a longer one is looked for one byte later; where
+// there is one, the byte becomes a literal.
+const std::uint8_t* ChainMatcher::find(const Stretch& stretch, Symbols& symbols) {
+  SymbolWriter out = symbols.writer();
   const std::uint8_t* here = stretch.begin;
-  const std::uint8_t* const end = stretch.end;
-  const auto position_of = [&](const std::uint8_t* p) {
-    return stretch.position + static_cast<std::uint32_t>(p - stretch.begin);
-  };
-  const auto oldest_for = [&](std::uint32_t position) {
-    return position > stretch.oldest + stretch.window ? position - stretch.window : stretch.oldest;
-  };
-  while (end - here >= 5 && !symbols.full()) {
-    std::uint32_t position = position_of(here);
-    Match best = search(here, end, position, oldest_for(position), 0, DEPTH);
-    insert(here, position);
-    if (best.distance == 0) {
-      symbols.add_literal(*here++);
+  while (stretch.end - here >= hashed_bytes && !out.full()) {
+    const Place first = place(stretch, here);
+    Match match = search(first, max_depth, 0);
+    insert(first);
+    const std::uint8_t* inserted = here + 1;  // up to there
+    while (match.distance != 0 && match.length < lazy_length &&
+           stretch.end - inserted >= hashed_bytes) {
+      const Place next = place(stretch, inserted);
+      const unsigned depth = match.length >= good_length ? max_depth / 4 : max_depth;
+      const Match better = search(next, depth, match.length);
+      insert(next);
+      ++inserted;
+      if (better.distance == 0) break;
+      out.add_literal(*here++);
+      match = better;
+    }
+    if (match.distance == 0) {
+      out.add_literal(*here++);
       continue;
     }
-    bool ahead = false;
-    while (best.length < LAZY && end - here >= 6) {
-      const std::uint32_t next_position = position + 1;
-      const Match next = search(here + 1, end, next_position, oldest_for(next_position), best.length, best.length >= GOOD ? DEPTH / 4 : DEPTH);
-      insert(here + 1, next_position);
-      if (next.distance != 0) {
-        best = next;
-        position = next_position;
-        symbols.add_literal(*here++);
-      } else {
-        ahead = true;
-        break;
-      }
-    }
-    symbols.add_match(best.length, best.distance);
-    const std::uint8_t* match_end = here + best.length;
-    for (here += 1 + ahead; here < match_end; ++here) {
-      if (end - here >= 4) insert(here, position_of(here));
-    }
-    here = match_end;
+    out.add_match(match.length, match.distance);
+    here += match.length;
+    const std::uint8_t* const last = std::min(here, stretch.end - hashed_bytes + 1);
+    for (; inserted < last; ++inserted) insert(place(stretch, inserted));
   }
-  if (!symbols.full()) while (here < end) symbols.add_literal(*here++);
-  all_symbols_.take(symbols);
+  if (!out.full()) {
+    while (here < stretch.end) out.add_literal(*here++);
+  }
+  symbols.take(out);
   return here;
 }
 

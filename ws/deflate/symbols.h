@@ -53,7 +53,7 @@ constexpr Symbol distance_symbol(std::uint32_t distance) {
   return (first_distance_symbol + range) | extra << symbol_bits;
 }
 
-// Where the next symbol goes. A value, to be copied into a local variable where it's used much.
+// Where the next symbol goes. A value: as a local variable, it lies in registers.
 class SymbolWriter {
  public:
   SymbolWriter(Symbol* next, const Symbol* limit) : next_(next), limit_(limit) {}
@@ -79,17 +79,22 @@ class Symbols {
   static constexpr std::size_t limit = 16 * 1024;
 
   void clear() { size_ = 0; }
-  SymbolWriter writer() { return {row_.data() + size_, row_.data() + limit}; }
-  void take(const SymbolWriter& writer) { size_ = static_cast<std::size_t>(writer.next() - row_.data()); }
 
+  // To add more: take() what the writer has written.
+  SymbolWriter writer() { return {row_.data() + size_, row_.data() + limit}; }
+  void take(const SymbolWriter& writer) {
+    size_ = static_cast<std::size_t>(writer.next() - row_.data());
+  }
+
+  // All of them, and the end of the block.
   std::span<const Symbol> finish() {
     row_[size_++] = end_of_block;
     return {row_.data(), size_};
   }
 
  private:
-  // What is added without a look at full(), and the end of the block.
-  static constexpr std::size_t slack = 600;
+  // For what is added between two looks at SymbolWriter::full(), and the end of the block.
+  static constexpr std::size_t slack = 128;
 
   std::size_t size_ = 0;
   std::array<Symbol, limit + slack> row_;
