@@ -124,12 +124,16 @@ ChainMatcher::Place ChainMatcher::place(const Stretch& stretch, const std::uint8
   return {here, stretch.end, position, position - reach};
 }
 
-void ChainMatcher::insert(const Place& place) {
-  const std::uint32_t word = load_le32(place.here);
-  last_short_[hash(word << 8, short_shift_)] = static_cast<Position>(place.position);
-  Position& last = last_[hash(word, shift_)];
-  before_[place.position & mask_] = last;
-  last = static_cast<Position>(place.position);
+// From `here` to `to`; there are hashed_bytes of text at each.
+void ChainMatcher::insert(const Stretch& stretch, const std::uint8_t* here,
+                          const std::uint8_t* to) {
+  for (std::uint32_t position = position_at(stretch, here); here < to; ++here, ++position) {
+    const std::uint32_t word = load_le32(here);
+    last_short_[hash(word << 8, short_shift_)] = static_cast<Position>(position);
+    Position& last = last_[hash(word, shift_)];
+    before_[position & mask_] = last;
+    last = static_cast<Position>(position);
+  }
 }
 
 // A match of three bytes, where they stood last.
@@ -149,19 +153,23 @@ ChainMatcher::Match ChainMatcher::search(const Place& place, unsigned depth,
   const std::uint8_t* const here = place.here;
   const std::uint32_t word = load_le32(here);
   Match best = length_to_beat < min_match ? search_short(place) : Match{length_to_beat, 0};
-  const auto limit = static_cast<std::uint32_t>(
-      std::min(place.end - here, static_cast<std::ptrdiff_t>(max_match)));
+  const auto enough = static_cast<std::uint32_t>(
+      std::min(place.end - here, static_cast<std::ptrdiff_t>(nice_length)));
+  if (best.length >= enough) return best;
   std::uint32_t candidate = last_[hash(word, shift_)];
-  for (; candidate >= place.oldest && best.length < limit && depth > 0; --depth) {
+  while (candidate >= place.oldest) {
     const std::uint32_t distance = place.position - candidate;
     const std::uint8_t* const there = here - distance;
     // A longer match has the four bytes up to where it gets longer; few that are none have them.
     const std::uint32_t tail = best.length + 1 - 4;
     if (load_le32(there + tail) == load_le32(here + tail) && load_le32(there) == word) {
       const std::uint32_t length = match_length(here, there, 4, place.end);
-      if (length > best.length) best = {length, distance};
-      if (length >= nice_length) break;
+      if (length > best.length) {
+        best = {length, distance};
+        if (length >= enough) break;
+      }
     }
+    if (--depth == 0) break;
     candidate = before_[candidate & mask_];
   }
   return best;
@@ -175,14 +183,14 @@ const std::uint8_t* ChainMatcher::find(const Stretch& stretch, Symbols& symbols)
   while (stretch.end - here >= hashed_bytes && !out.full()) {
     const Place first = place(stretch, here);
     Match match = search(first, max_depth, 0);
-    insert(first);
+    insert(stretch, here, here + 1);
     const std::uint8_t* inserted = here + 1;  // up to there
     while (match.distance != 0 && match.length < lazy_length &&
            stretch.end - inserted >= hashed_bytes) {
       const Place next = place(stretch, inserted);
       const unsigned depth = match.length >= good_length ? max_depth / 4 : max_depth;
       const Match better = search(next, depth, match.length);
-      insert(next);
+      insert(stretch, inserted, inserted + 1);
       ++inserted;
       if (better.distance == 0) break;
       out.add_literal(*here++);
@@ -194,8 +202,7 @@ const std::uint8_t* ChainMatcher::find(const Stretch& stretch, Symbols& symbols)
     }
     out.add_match(match.length, match.distance);
     here += match.length;
-    const std::uint8_t* const last = std::min(here, stretch.end - hashed_bytes + 1);
-    for (; inserted < last; ++inserted) insert(place(stretch, inserted));
+    insert(stretch, inserted, std::min(here, stretch.end - hashed_bytes + 1));
   }
   if (!out.full()) {
     while (here < stretch.end) out.add_literal(*here++);

@@ -91,7 +91,7 @@ class ChainMatcher {
   static Place place(const Stretch& stretch, const std::uint8_t* here);
   Match search(const Place& place, unsigned depth, std::uint32_t length_to_beat) const;
   Match search_short(const Place& place) const;
-  void insert(const Place& place);
+  void insert(const Stretch& stretch, const std::uint8_t* here, const std::uint8_t* to);
 
   unsigned shift_;
   unsigned short_shift_;
