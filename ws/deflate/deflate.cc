@@ -3,7 +3,6 @@
 
 #include <cassert>
 #include <cstring>
-#include <new>
 
 #include "ws/deflate/block_writer.h"
 
@@ -13,8 +12,9 @@ Deflater::Deflater(Level level, int window_bits)
     : level_(level),
       window_bits_(window_bits),
       window_bytes_(1u << window_bits),
-      tables_(new (std::nothrow) Position[table_size(level, window_bits)]()),
-      history_(new (std::nothrow) std::uint8_t[history_capacity(window_bits)]) {
+      tables_(
+          static_cast<Position*>(std::calloc(table_size(level, window_bits), sizeof(Position)))),
+      history_(static_cast<std::uint8_t*>(std::malloc(history_capacity(window_bits)))) {
   assert(window_bits >= min_window_bits && window_bits <= max_window_bits);
 }
 

@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 
 #include "net/bytes.h"
@@ -73,6 +74,10 @@ class Deflater {
     return window + std::max<std::size_t>(window / 32 * 3, 512);
   }
 
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+
   void make_positions(std::size_t message_size);
   void lower_positions();
   Stretch next_stretch(Bytes rest, bool in_message);
@@ -83,9 +88,9 @@ class Deflater {
   const Level level_;
   const int window_bits_;
   const std::uint32_t window_bytes_;
-  const std::unique_ptr<Position[]> tables_;
+  const std::unique_ptr<Position[], Free> tables_;
   // The last bytes of what was compressed: a window of them, or all since forget().
-  const std::unique_ptr<std::uint8_t[]> history_;
+  const std::unique_ptr<std::uint8_t[], Free> history_;
   std::size_t history_size_ = 0;
   // Of the next byte, and of the first one that isn't forgotten. 0 is where the tables hold none.
   std::uint32_t position_ = 1;

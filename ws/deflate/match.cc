@@ -106,7 +106,7 @@ constexpr unsigned max_depth = 16;         // how many places of a chain are loo
 constexpr std::uint32_t good_length = 8;   // from there on, a fourth of them for a better one
 constexpr std::uint32_t lazy_length = 16;  // no look for a better one
 constexpr std::uint32_t nice_length = 64;  // no look for a longer one in the same chain
-constexpr std::uint32_t max_short_distance = 4096;  // beyond, three literals take less
+constexpr std::uint32_t max_short_distance = 512;  // beyond, three literals take less
 
 }  // namespace
 
