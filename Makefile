@@ -279,9 +279,9 @@ $(FUZZERS:%=$(BUILD)/%_fuzz): $(BUILD)/%_fuzz: $(BUILD)/obj/test/fuzz/%_fuzz.o $
 $(BUILD)/connection_fuzz: $(call objects,test/fuzz/memory_sockets.cc test/support/failing_malloc.cc)
 $(BUILD)/connection_fuzz: private WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
-# Compares with zlib.
-$(BUILD)/inflate_fuzz: private COMPARED := -lz
-$(BUILD)/obj/test/fuzz/inflate_fuzz.o: | $(ZLIB)
+# Compare with zlib.
+$(BUILD)/deflate_fuzz $(BUILD)/inflate_fuzz: private COMPARED := -lz
+$(call objects,test/fuzz/deflate_fuzz.cc test/fuzz/inflate_fuzz.cc): | $(ZLIB)
 
 # --------------------------------------------------------------------------------------- benchmarks
 

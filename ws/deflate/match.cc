@@ -104,9 +104,9 @@ constexpr std::ptrdiff_t hashed_bytes = 4;
 // The effort: zlib's level 6 has the same kinds of numbers. Larger ones find longer matches, later.
 constexpr unsigned max_depth = 16;         // how many places of a chain are looked at
 constexpr std::uint32_t good_length = 8;   // from there on, a fourth of them for a better one
-constexpr std::uint32_t lazy_length = 16;  // no look for a better one
+constexpr std::uint32_t lazy_length = 12;  // no look for a better one
 constexpr std::uint32_t nice_length = 64;  // no look for a longer one in the same chain
-constexpr std::uint32_t max_short_distance = 512;  // beyond, three literals take less
+constexpr std::uint32_t max_short_distance = 2048;  // beyond, three literals take less
 
 }  // namespace
 
