@@ -28,7 +28,7 @@
 
 namespace sockeye::ws::deflate {
 
-// fast: three times zlib's level 1 in speed, and its size. normal: the size of zlib's level 6.
+// fast: the size of zlib's level 1, in less than half of its time. normal: the size of its level 6.
 enum class Level : std::uint8_t { fast, normal };
 
 // What compress() needs of room: what a message grows by where nothing can be saved (five bytes for
@@ -49,7 +49,7 @@ class Deflater {
   // Whether there was memory for it; without, nothing else may be called.
   [[nodiscard]] bool allocated() const { return tables_ != nullptr && history_ != nullptr; }
 
-  // The memory it takes beside its own object: 117 KiB at most, or 67 KiB where it is fast.
+  // The memory it takes beside its own object: with the largest window 117 KiB, or 67 if fast.
   static constexpr std::size_t state_bytes(Level level, int window_bits) {
     return table_size(level, window_bits) * sizeof(Position) + history_capacity(window_bits);
   }
