@@ -67,19 +67,20 @@ bool ExtensionReader::take_token(std::string_view& token) {
 // RFC 6455 §9.1: "When using the quoted-string syntax variant, the value after quoted-string
 // unescaping MUST conform to the 'token' ABNF." The opening quote has been taken.
 bool ExtensionReader::take_quoted_token(std::string_view& token) {
-  std::size_t size = 0;
-  while (!rest_.empty()) {
-    if (take('"')) {
-      token = {unescaped_.data(), size};
-      return size > 0;
-    }
+  const std::string_view quoted = rest_;
+  std::size_t size = 0;  // without backslashes
+  while (!rest_.starts_with('"')) {
     take('\\');  // RFC 9110 §5.6.4: quoted-pair = "\" and the character it stands for
     if (rest_.empty() || !is(rest_.front(), token_char)) return false;
-    if (size == unescaped_.size()) return false;  // longer than what any extension defines
-    unescaped_[size++] = rest_.front();
+    if (size < unescaped_.size()) unescaped_[size] = rest_.front();
+    ++size;
     rest_.remove_prefix(1);
   }
-  return false;
+  token = quoted.substr(0, quoted.size() - rest_.size());
+  const bool escaped = token.size() > size;
+  if (escaped && size <= unescaped_.size()) token = {unescaped_.data(), size};
+  take('"');
+  return size > 0;
 }
 
 bool ExtensionReader::take(char c) {

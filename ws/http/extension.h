@@ -38,8 +38,10 @@ class ExtensionReader {
   // The extension's or the parameter's name: a token.
   std::string_view name() const { return name_; }
 
-  // The parameter's value, a token, without its quotes; nothing where there is no "=". Holds until
-  // the next call of next().
+  // The parameter's value, a token, without its quotes and backslashes; nothing where there is no
+  // "=". Holds until the next call of next(). One that has backslashes, and more than 32 characters
+  // beside them, keeps them: no extension defines such a value, and what has a backslash in it is
+  // equal to none that one does.
   std::optional<std::string_view> value() const { return value_; }
 
  private:
@@ -59,7 +61,7 @@ class ExtensionReader {
   bool field_has_extension_ = false;
   std::string_view name_;
   std::optional<std::string_view> value_;
-  std::array<char, 32> unescaped_;
+  std::array<char, 32> unescaped_;  // value_, where it had backslashes
 };
 
 // websocket_extensions_malformed where the fields of `head` break the grammar; none where they are
