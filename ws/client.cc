@@ -6,6 +6,7 @@
 
 #include "net/resolver.h"
 #include "net/text.h"
+#include "ws/deflate/permessage_deflate.h"
 #include "ws/http/handshake.h"
 #include "ws/http/url.h"
 
@@ -81,10 +82,12 @@ Result<void, net::Error> Client::connect(std::string_view url_text, const Connec
   if (!url) return failure(url.error());
   std::vector<http::Field> fields;
   for (const auto& [name, value] : options.extra_fields) fields.push_back({name, value});
+  net::Text<deflate::text_bytes> extensions;
+  if (options_.compression) deflate::write_offer(*options_.compression, extensions);
   http::Offer offer{.url = *url,
                     .nonce = {},
                     .subprotocols = subprotocols_,
-                    .extensions = {},
+                    .extensions = extensions.view(),
                     .origin = options.origin,
                     .extra_fields = fields};
   random_.fill(offer.nonce);  // RFC 6455 §4.1 item 7: anew for each connection

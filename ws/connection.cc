@@ -405,8 +405,15 @@ void Connection::on_progress() {
 
 // ── Time ─────────────────────────────────────────────────────────────────────────────────────
 
-void Connection::open() {
+void Connection::open(const std::optional<deflate::Parameters>& compression) {
   if (!keep_source()) return end(Error::out_of_memory);
+  if (compression) {
+    log(LogLevel::debug, "compression agreed",
+        {{"server_context_takeover", compression->server.context_takeover},
+         {"server_window_bits", compression->server.window_bits},
+         {"client_context_takeover", compression->client.context_takeover},
+         {"client_window_bits", compression->client.window_bits}});
+  }
   state_ = State::open;
   opened_ = true;
   heard();

@@ -17,6 +17,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "net/address.h"
@@ -25,6 +26,7 @@
 #include "net/slab.h"
 #include "net/stream.h"
 #include "net/timers.h"
+#include "ws/deflate/permessage_deflate.h"
 #include "ws/error.h"
 #include "ws/handler.h"
 #include "ws/http/writer.h"
@@ -171,7 +173,7 @@ class Connection final : private net::Stream, private net::Timer {
   void drop_source();
 
   // What follows it: connection.cc
-  void open();
+  void open(const std::optional<deflate::Parameters>& compression);
   void receive_frames(MutableBytes& bytes);
   void handle(const Event& event, bool last_of_input);
   void deliver(Opcode opcode, MutableBytes payload);

@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <cassert>
 #include <new>
+#include <optional>
 
 #include "net/log.h"
 #include "net/text.h"
 #include "ws/connection.h"
+#include "ws/deflate/permessage_deflate.h"
 #include "ws/endpoint.h"
 #include "ws/http/chars.h"
+#include "ws/http/extension.h"
 #include "ws/http/handshake.h"
 #include "ws/http/parser.h"
 #include "ws/http/request_reader.h"
@@ -202,15 +205,23 @@ void Connection::upgrade(const http::Request& request) {
   // §4.2.2 item 4: the program may have no such resource, or not want this client.
   if (upgrade.refused_) return linger();
 
-  // §4.2.2 item 5; then the connection is open. Every offer of compression is declined (RFC 7692
-  // §3, §5, §7), for no extension is spoken here.
+  // RFC 7692 §5: an offer of compression is taken, or else passed over: then the response doesn't
+  // name the extension (§3), and messages go as they are.
+  net::Text<deflate::text_bytes> extensions;
+  std::optional<deflate::Parameters> compression;
+  if (options.compression) {
+    compression =
+        deflate::accept_offer(http::ExtensionReader(request), *options.compression, extensions);
+  }
+
+  // §4.2.2 item 5; then the connection is open.
   net::Text<http::response_head_bytes> text;
-  const auto response =
-      http::upgrade_response(text, request, {subprotocol(), {}}, endpoint_.settings_.kernels.sha1);
+  const auto response = http::upgrade_response(text, request, {subprotocol(), extensions.view()},
+                                               endpoint_.settings_.kernels.sha1);
   if (!response) return refuse(Error::reply_malformed);  // no fault of the request: it was checked
   if (!write(as_bytes(*response))) return end(Error::out_of_memory);
   net::log(LogLevel::debug, "connection opened", {{"path", request.path()}});
-  open();
+  open(compression);
 }
 
 std::string_view Upgrade::subprotocol() const {
@@ -351,17 +362,24 @@ void Connection::receive_response(MutableBytes& bytes) {
   if (response.status() >= 100 && response.status() <= 199 && response.status() != 101) {
     return parser.reset();
   }
+  const auto& offered = endpoint_.options_.compression;
   const http::Offer offer{.url = {},
                           .nonce = handshake_.client_->nonce,
                           .subprotocols = endpoint_.subprotocols_,
-                          .extensions = {},
+                          .extensions = offered ? deflate::extension_name : std::string_view(),
                           .origin = {},
                           .extra_fields = {}};
   // RFC 6455 §4.1: once the response has passed, the connection is open.
   const Error error = http::check_response(response, offer, endpoint_.settings_.kernels.sha1);
   if (error != Error::none) return connect_failed(error, response.status());
+  std::optional<deflate::Parameters> compression;
+  if (offered) {
+    const auto agreed = deflate::read_response(http::ExtensionReader(response), *offered);
+    if (!agreed) return connect_failed(agreed.error(), response.status());
+    compression = *agreed;
+  }
   set_subprotocol(response.field("sec-websocket-protocol").value_or(std::string_view()));
-  open();
+  open(compression);
 }
 
 // RFC 6455 §7.2.1, §7.1.7: the client ends TCP and tells its program.

@@ -48,6 +48,9 @@ Result<void, net::Error> Endpoint::prepare() {
   if (subprotocols_.size() > max_subprotocols) {
     return net::Error{"more subprotocols than ws::max_subprotocols", EINVAL};
   }
+  if (options_.compression && !deflate::are_valid(*options_.compression)) {
+    return net::Error{"a window for compression has 8 to 15 bits", EINVAL};
+  }
   TRY(loop_.open());
   settings_.kernels = TRY(system_kernels());
   if (options_.busy_poll_us > 0) loop_.busy_poll(options_.busy_poll_us);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "net/slab.h"
 #include "ws/admission.h"
 #include "ws/connection.h"
+#include "ws/deflate/permessage_deflate.h"
 #include "ws/handler.h"
 #include "ws/http/allowed_hosts.h"
 #include "ws/http/origin.h"
@@ -36,6 +38,11 @@ struct Options {
   // A server's: the subprotocols it speaks, best first. A client's: those it offers. At most
   // max_subprotocols.
   std::vector<std::string> subprotocols = {};
+
+  // permessage-deflate (RFC 7692): how large a window each side may compress with, at most, and
+  // whether it stays from one message to the next. A server's: what it agrees to. A client's: what
+  // it offers. Without, nothing is compressed.
+  std::optional<deflate::Parameters> compression = {};
 
   // A server's: whose pages may connect. The pages of its own host, unless told otherwise.
   http::OriginPolicy origin = {};

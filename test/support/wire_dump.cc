@@ -303,6 +303,8 @@ class DumpParser {
       read_limit(line, setup.limits);
     } else if (name == "subprotocols") {
       while (!line.at_end()) setup.subprotocols.emplace_back(line.word());
+    } else if (name == "compression") {
+      read_compression(line, setup.compression.emplace());
     } else if (name == "origin") {
       setup.origin = line.text();
     } else if (name == "hosts") {
@@ -320,6 +322,23 @@ class DumpParser {
       if (setup.keys.empty() || setup.keys.size() % 4 != 0) line.fail("a key has 4 bytes");
     } else {
       line.fail("there is no such line: " + std::string(name));
+    }
+  }
+
+  static void read_compression(LineParser& line, ws::deflate::Parameters& wanted) {
+    while (!line.at_end()) {
+      const std::string_view name = line.word();
+      if (name == "server_no_context_takeover") {
+        wanted.server.context_takeover = false;
+      } else if (name == "client_no_context_takeover") {
+        wanted.client.context_takeover = false;
+      } else if (name == "server_max_window_bits") {
+        wanted.server.window_bits = line.number<std::uint8_t>();
+      } else if (name == "client_max_window_bits") {
+        wanted.client.window_bits = line.number<std::uint8_t>();
+      } else {
+        return line.fail("there is no such parameter: " + std::string(name));
+      }
     }
   }
 

@@ -24,10 +24,11 @@
 //   chunks on                  messages are handed on as they arrive
 //   limit NAME NUMBER          of ws/limits.h
 //   subprotocols NAME...       that we speak, best one first
-//   origin, hosts TEXT         the server's policies; the Origin that a client sends
-//   refuse STATUS TEXT         the program refuses the handshake
-//   url TEXT                   where the client connects to
-//   nonce, keys BYTES          the client's "random" bytes: 16, and 4 for each frame in turn
+//   compression NAME [NUMBER]... what we want agreed, by RFC 7692's parameters; without any, all of
+//   it origin, hosts TEXT         the server's policies; the Origin that a client sends refuse
+//   STATUS TEXT         the program refuses the handshake url TEXT                   where the
+//   client connects to nonce, keys BYTES          the client's "random" bytes: 16, and 4 for each
+//   frame in turn
 //
 // What the peer sends between two commands is one stream. It is fed whole, byte by byte, and cut
 // in two everywhere; events and output must be the same each time.
@@ -39,6 +40,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,6 +50,7 @@
 #include "net/bytes.h"
 #include "net/result.h"
 #include "test/support/splits.h"
+#include "ws/deflate/permessage_deflate.h"
 #include "ws/error.h"
 #include "ws/frame/frame.h"
 #include "ws/limits.h"
@@ -77,6 +80,7 @@ struct WireSetup {
   bool in_chunks = false;
   ws::Limits limits = {};
   std::vector<std::string> subprotocols = {};
+  std::optional<ws::deflate::Parameters> compression = {};
   std::string origin = {};
   std::string hosts = {};
   std::uint16_t refused_status = 0;

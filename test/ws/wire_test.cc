@@ -216,6 +216,7 @@ Options options_of(const WireSetup& setup, crypto::Random& random) {
   options.limits = setup.limits;
   options.in_chunks = setup.in_chunks;
   options.subprotocols = setup.subprotocols;
+  options.compression = setup.compression;
   options.stop_on_signals = false;
   options.random = &random;
   if (setup.role == Role::server && !setup.origin.empty()) {
