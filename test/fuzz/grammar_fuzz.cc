@@ -1,14 +1,16 @@
-// The grammars of single fields: extensions, subprotocols, URLs, origins, hosts. The last byte
-// chooses which.
+// The grammars of single fields: extensions and what is negotiated with them, subprotocols, URLs,
+// origins, hosts. The last byte chooses which.
 //
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "net/pool.h"
 #include "test/fuzz/fuzz_input.h"
+#include "ws/deflate/permessage_deflate.h"
 #include "ws/http/allowed_hosts.h"
 #include "ws/http/authority.h"
 #include "ws/http/chars.h"
@@ -56,6 +58,46 @@ void extensions(std::string_view text) {
     if (second.value()) again.append(value_text(*second.value()));
   }
   test::expect_equal(written, again, "written and read again");
+}
+
+// One of 64: with and without context takeover, and windows of four sizes, for each side.
+deflate::Parameters parameters_of(unsigned choice) {
+  constexpr std::uint8_t bits[] = {15, 14, 10, 8};
+  return {
+      .server = {.context_takeover = choice % 2 == 0, .window_bits = bits[choice / 4 % 4]},
+      .client = {.context_takeover = choice / 2 % 2 == 0, .window_bits = bits[choice / 16 % 4]}};
+}
+
+bool is_within(const deflate::Parameters::Side& side, const deflate::Parameters::Side& limit) {
+  return side.window_bits >= deflate::min_window_bits && side.window_bits <= limit.window_bits &&
+         (limit.context_takeover || !side.context_takeover);
+}
+
+// A client whose offer was taken with that response, and who wanted what `wanted` says, agrees.
+void expect_agreement(std::string_view response, const deflate::Parameters& wanted,
+                      const deflate::Parameters& agreed) {
+  const auto read = deflate::read_response(ExtensionReader(response), wanted);
+  expect(read && *read && **read == agreed, "both sides agree on the same");
+}
+
+// `text` as a client's offers, and as a server's response.
+void negotiation(std::string_view text, const deflate::Parameters& wanted) {
+  net::Text<deflate::text_bytes> response;
+  const auto agreed = deflate::accept_offer(ExtensionReader(text), wanted, response);
+  expect(agreed.has_value() != response.view().empty() && !response.truncated(),
+         "an answer, or not");
+  if (agreed) {
+    expect(is_within(agreed->server, wanted.server), "the server's own limits hold");
+    expect(is_within(agreed->client, wanted.client) || !agreed->client.context_takeover,
+           "no window is kept that is larger than was wanted");
+    expect_agreement(response.view(), {}, *agreed);
+    expect_agreement(response.view(), *agreed, *agreed);
+  }
+
+  const auto read = deflate::read_response(ExtensionReader(text), wanted);
+  if (!read || !*read) return;
+  expect(is_within((*read)->server, wanted.server), "the server does what it was asked for");
+  expect(is_within((*read)->client, wanted.client), "the client does what it said");
 }
 
 void url(std::string_view text) {
@@ -113,6 +155,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   switch (which % 4) {
     case 0:
       ws::http::extensions(text);
+      ws::http::negotiation(text, ws::http::parameters_of(which / 4));
       break;
     case 1:
       ws::http::url(text);

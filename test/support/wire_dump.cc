@@ -304,7 +304,8 @@ class DumpParser {
     } else if (name == "subprotocols") {
       while (!line.at_end()) setup.subprotocols.emplace_back(line.word());
     } else if (name == "compression") {
-      read_compression(line, setup.compression.emplace());
+      if (!setup.compression) setup.compression.emplace();
+      read_compression(line, *setup.compression);
     } else if (name == "origin") {
       setup.origin = line.text();
     } else if (name == "hosts") {

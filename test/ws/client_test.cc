@@ -2,7 +2,10 @@
 #include "ws/client.h"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
 
+#include <optional>
+#include <regex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -62,6 +65,35 @@ class RawServer {
  private:
   net::Fd fd_;
   net::Address address_;
+};
+
+// What is logged while it lives, down to what only debugging asks for.
+class DebugLog {
+ public:
+  DebugLog() : file_(::memfd_create("log", MFD_CLOEXEC)) {
+    REQUIRE(file_);
+    net::configure_log(net::LogLevel::debug, net::LogFormat::text, file_.get());
+  }
+  ~DebugLog() { net::configure_log(net::LogLevel::warn, net::LogFormat::text); }
+
+  // The values of each line about compression: takeover and window of the server, and the client.
+  std::vector<std::string> agreements() const {
+    std::string text(64 * 1024, '\0');
+    const ssize_t size = ::pread(file_.get(), text.data(), text.size(), 0);
+    REQUIRE(size >= 0);
+    text.resize(static_cast<std::size_t>(size));
+    const std::regex line(
+        "compression agreed server_context_takeover=(\\w+) server_window_bits=(\\w+) "
+        "client_context_takeover=(\\w+) client_window_bits=(\\w+)\n");
+    std::vector<std::string> found;
+    for (std::sregex_iterator at(text.begin(), text.end(), line), end; at != end; ++at) {
+      found.push_back(at->format("$1 $2 $3 $4"));
+    }
+    return found;
+  }
+
+ private:
+  net::Fd file_;
 };
 
 // The answer that a client expects to the request in `head`.
@@ -163,6 +195,44 @@ TEST_CASE("what the handshake says: origin, further fields, subprotocols") {
   CHECK(chosen == "b");
 }
 
+TEST_CASE("RFC 7692 §5: what was agreed about compression is the same at both ends") {
+  struct Row {
+    deflate::Parameters server;
+    deflate::Parameters client;
+    std::string_view agreed;
+  };
+  const Row rows[] = {
+      {{}, {}, "true 15 true 15"},
+      {{.server = {.window_bits = 12}, .client = {.context_takeover = false}},
+       {.server = {.context_takeover = false}, .client = {.window_bits = 9}},
+       "false 12 false 9"},
+      {{.server = {.context_takeover = false}, .client = {.window_bits = 10}},
+       {.server = {.window_bits = 8}, .client = {}},
+       "false 8 true 10"},
+  };
+  for (const Row& row : rows) {
+    ClientRig rig({.compression = row.server}, {.compression = row.client});
+    DebugLog log;
+    rig.connect();
+    REQUIRE(rig.until([&] { return rig.told.has("open") && rig.handler.has("open"); }));
+    CHECK(log.agreements() == std::vector<std::string>(2, std::string(row.agreed)));
+    rig.told.last.get()->send_text("as it is");
+    REQUIRE(rig.until([&] { return rig.told.has("text as it is"); }));
+  }
+}
+
+TEST_CASE("RFC 7692 §5: compression that only one side wants isn't agreed on") {
+  const std::optional<deflate::Parameters> wanted = deflate::Parameters();
+  for (const bool server_wants : {false, true}) {
+    ClientRig rig({.compression = server_wants ? wanted : std::nullopt},
+                  {.compression = server_wants ? std::nullopt : wanted});
+    DebugLog log;
+    rig.connect();
+    REQUIRE(rig.until([&] { return rig.told.has("open") && rig.handler.has("open"); }));
+    CHECK(log.agreements().empty());
+  }
+}
+
 TEST_CASE("§4.1: each handshake has a nonce of its own") {
   ClientRig rig;
   std::set<std::string> keys;
@@ -201,6 +271,17 @@ TEST_CASE("what can't be asked for isn't: an error at once, and nothing started"
   CHECK(!rig.client.connect(rig.url(), {.extra_fields = {{"X", "a\r\nY: b"}}}));
   rig.client.run();  // returns: there is nothing to wait for
   CHECK(rig.told.events.empty());
+}
+
+TEST_CASE("RFC 7692 §7.1.2: nothing is started with a window of a size that can't be asked for") {
+  for (const std::uint8_t bits : {0, 7, 16, 255}) {
+    Options options{.compression =
+                        deflate::Parameters{.server = {.window_bits = bits}, .client = {}}};
+    ClientRig rig({}, options);
+    CHECK(!rig.client.connect(rig.url()));
+    Server server(rig.handler, options, &rig.loop);
+    CHECK(!server.listen("127.0.0.1:0"));
+  }
 }
 
 TEST_CASE("nobody listens: connection_lost") {

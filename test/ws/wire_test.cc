@@ -575,6 +575,8 @@ TEST_CASE("wire dumps: a line that can't be read is an error with its place") {
       {"# A comment", "limit message_bytes many"},
       {"# A comment", "role proxy"},
       {"# A comment", "nonce 00"},
+      {"# A comment", "compression nonsense"},
+      {"# A comment", "compression server_max_window_bits many"},
       {"# A comment", "> 00"},
       {"< 8a 00", "role client"},
       {"case A masked message, and one of ours", "case"},
