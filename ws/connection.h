@@ -29,6 +29,7 @@
 #include "ws/deflate/permessage_deflate.h"
 #include "ws/error.h"
 #include "ws/handler.h"
+#include "ws/http/response.h"
 #include "ws/http/writer.h"
 #include "ws/protocol.h"
 
@@ -160,8 +161,11 @@ class Connection final : private net::Stream, private net::Timer {
   void receive_proxy_header(MutableBytes& bytes);
   void receive_requests(MutableBytes& bytes);
   void receive_response(MutableBytes& bytes);
+  Error check_response(const http::Response& response,
+                       std::optional<deflate::Parameters>& compression);
   Error read_forwarded_for(const http::Request& request);
   void upgrade(const http::Request& request);
+  void accept_upgrade(const http::Request& request);
   bool set_subprotocol(std::string_view name);
   void answer(const http::Request& request);
   void refuse(Error error, http::After after = http::After::close);

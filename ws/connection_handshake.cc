@@ -204,14 +204,17 @@ void Connection::upgrade(const http::Request& request) {
   if (closed() || state_ != State::handshaking) return;
   // §4.2.2 item 4: the program may have no such resource, or not want this client.
   if (upgrade.refused_) return linger();
+  accept_upgrade(request);
+}
 
-  // RFC 7692 §5: an offer of compression is taken, or else passed over: then the response doesn't
-  // name the extension (§3), and messages go as they are.
+// The rest of it, for a request that nobody has refused.
+void Connection::accept_upgrade(const http::Request& request) {
+  // §4.2.2 item 4; RFC 7692 §5: an offer of compression is taken, or else passed over: then the
+  // response doesn't name the extension (§3), and messages go as they are.
   net::Text<deflate::text_bytes> extensions;
   std::optional<deflate::Parameters> compression;
-  if (options.compression) {
-    compression =
-        deflate::accept_offer(http::ExtensionReader(request), *options.compression, extensions);
+  if (const auto& wanted = endpoint_.options_.compression) {
+    compression = deflate::accept_offer(http::ExtensionReader(request), *wanted, extensions);
   }
 
   // §4.2.2 item 5; then the connection is open.
@@ -362,6 +365,18 @@ void Connection::receive_response(MutableBytes& bytes) {
   if (response.status() >= 100 && response.status() <= 199 && response.status() != 101) {
     return parser.reset();
   }
+  // RFC 6455 §4.1: once the response has passed, the connection is open.
+  std::optional<deflate::Parameters> compression;
+  const Error error = check_response(response, compression);
+  if (error != Error::none) return connect_failed(error, response.status());
+  set_subprotocol(response.field("sec-websocket-protocol").value_or(std::string_view()));
+  open(compression);
+}
+
+// Error::none where the response is as RFC 6455 §4.1 and, if compression was offered, RFC 7692 §5
+// and §7 want it; then `compression` is what was agreed.
+Error Connection::check_response(const http::Response& response,
+                                 std::optional<deflate::Parameters>& compression) {
   const auto& offered = endpoint_.options_.compression;
   const http::Offer offer{.url = {},
                           .nonce = handshake_.client_->nonce,
@@ -369,17 +384,13 @@ void Connection::receive_response(MutableBytes& bytes) {
                           .extensions = offered ? deflate::extension_name : std::string_view(),
                           .origin = {},
                           .extra_fields = {}};
-  // RFC 6455 §4.1: once the response has passed, the connection is open.
+  // RFC 6455 §4.1.
   const Error error = http::check_response(response, offer, endpoint_.settings_.kernels.sha1);
-  if (error != Error::none) return connect_failed(error, response.status());
-  std::optional<deflate::Parameters> compression;
-  if (offered) {
-    const auto agreed = deflate::read_response(http::ExtensionReader(response), *offered);
-    if (!agreed) return connect_failed(agreed.error(), response.status());
-    compression = *agreed;
-  }
-  set_subprotocol(response.field("sec-websocket-protocol").value_or(std::string_view()));
-  open(compression);
+  if (error != Error::none || !offered) return error;
+  const auto agreed = deflate::read_response(http::ExtensionReader(response), *offered);
+  if (!agreed) return agreed.error();
+  compression = *agreed;
+  return Error::none;
 }
 
 // RFC 6455 §7.2.1, §7.1.7: the client ends TCP and tells its program.

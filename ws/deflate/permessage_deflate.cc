@@ -144,12 +144,14 @@ Parameters agree(const Given& offer, const Parameters& wanted) {
   return agreed;
 }
 
+// §5: the server chooses the extension by its name, with what was agreed.
 void write_response(const Given& offer, const Parameters& agreed, net::TextWriter& response) {
   put_start(response, agreed);
   // §7.1.2.1: the answer to a client that asks for it; any other may be told, too.
   if (offer.has(Name::server_max_window_bits) || agreed.server.window_bits < max_window_bits) {
     put_bits(response, Name::server_max_window_bits, agreed.server.window_bits);
   }
+  // §7.1.2.2: never told but to a client that offered to be (see agree()).
   if (agreed.client.window_bits < max_window_bits) {
     put_bits(response, Name::client_max_window_bits, agreed.client.window_bits);
   }
@@ -180,8 +182,8 @@ bool are_valid(const Parameters& wanted) {
   return is_valid(wanted.server) && is_valid(wanted.client);
 }
 
-// §5.1: offers come in the client's order of preference. §7: one that breaks a rule is declined;
-// the next may be right.
+// §5: what is chosen can be done. §5.1: offers come in the client's order of preference. §7: one
+// that breaks a rule is declined; the next may be right.
 std::optional<Parameters> accept_offer(http::ExtensionReader offers, const Parameters& wanted,
                                        net::TextWriter& response) {
   Part part = offers.next();
@@ -197,12 +199,14 @@ std::optional<Parameters> accept_offer(http::ExtensionReader offers, const Param
   return std::nullopt;
 }
 
+// §5: the client offers the extension by its name, with what it asks of the server.
 void write_offer(const Parameters& wanted, net::TextWriter& offer) {
   put_start(offer, wanted);
+  // §7.1.2.1.
   if (wanted.server.window_bits < max_window_bits) {
     put_bits(offer, Name::server_max_window_bits, wanted.server.window_bits);
   }
-  // §7.1.2.2: that it may be told of a window's size, and which it won't exceed.
+  // §7.1.2.2: that it can be told of a window's size, and which it won't exceed.
   if (wanted.client.window_bits < max_window_bits) {
     put_bits(offer, Name::client_max_window_bits, wanted.client.window_bits);
   } else {
