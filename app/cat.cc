@@ -61,6 +61,8 @@ Flags make_flags(Settings& settings) {
                 settings.connect.origin = text;
                 return {};
               });
+  flags.toggle("--compress", "offer permessage-deflate (RFC 7692)",
+               [&settings] { settings.options.compression.emplace(); });
   flags.number("--ping", "SECONDS", "send a Ping after so much silence; 0: never (default: 30)", 0,
                4'000'000, [&settings](std::uint64_t seconds) {
                  settings.options.limits.ping_interval_ms =

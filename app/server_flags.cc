@@ -182,6 +182,48 @@ void add_time_flags(Flags& flags, ws::Limits& limits) {
               limits.stop_timeout_ms);
 }
 
+void add_compression_flags(Flags& flags, ServerSettings& settings) {
+  ws::Compression& compression = settings.compression;
+  flags.value(
+      "--compress", "HOW",
+      "permessage-deflate (RFC 7692), with clients that offer it: off; shared (each message "
+      "for itself, so that a connection takes no memory for it); dedicated (messages refer "
+      "to those before them, and become smaller: up to 150 KB for each connection) "
+      "(default: off)",
+      [&settings, &compression](std::string_view text) -> std::string {
+        if (text != "off" && text != "shared" && text != "dedicated") {
+          return "must be off, shared or dedicated";
+        }
+        settings.compress = text != "off";
+        compression.windows.server.context_takeover = text == "dedicated";
+        compression.windows.client.context_takeover = text == "dedicated";
+        return {};
+      });
+  LimitFlags add(flags);
+  add.bytes("--compress-threshold", "send messages as they are that are smaller than this",
+            compression.threshold_bytes);
+  flags.value("--compress-level", "LEVEL",
+              "fast, or small (takes some four times the time) (default: fast)",
+              [&compression](std::string_view text) -> std::string {
+                if (text != "fast" && text != "small") return "must be fast or small";
+                compression.level =
+                    text == "fast" ? ws::deflate::Level::fast : ws::deflate::Level::normal;
+                return {};
+              });
+  flags.number("--compress-window", "BITS",
+               "refer back by 2^BITS bytes at most, which takes less memory with --compress "
+               "dedicated (default: 15)",
+               ws::deflate::min_window_bits, ws::deflate::max_window_bits,
+               [&compression](std::uint64_t bits) {
+                 compression.windows.server.window_bits = static_cast<std::uint8_t>(bits);
+                 compression.windows.client.window_bits = static_cast<std::uint8_t>(bits);
+               });
+  add.bytes("--compress-memory",
+            "with --compress dedicated, keep so much for all connections together, at most; later "
+            "ones are served as with shared",
+            settings.options.limits.contexts_bytes);
+}
+
 void add_proxy_flags(Flags& flags, ServerSettings& settings) {
   using Tell = ws::Proxies::Tell;
   ws::Proxies& proxies = settings.options.proxies;
@@ -236,6 +278,7 @@ void add_server_flags(Flags& flags, ServerSettings& settings) {
   add_handshake_flags(flags, settings.options);
   add_size_flags(flags, settings);
   add_time_flags(flags, settings.options.limits);
+  add_compression_flags(flags, settings);
   add_proxy_flags(flags, settings);
   add_log_flags(flags, settings);
 }
@@ -265,6 +308,7 @@ std::string ServerSettings::complete() {
       limits.ping_interval_ms != 0) {
     return "--idle-timeout must be longer than --ping-interval, or nobody is asked first";
   }
+  if (compress) options.compression = compression;
   if (trust_given && options.proxies.tell == ws::Proxies::Tell::nothing) {
     return "--trust needs --proxy";
   }

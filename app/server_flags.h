@@ -25,6 +25,8 @@ struct ServerSettings {
   // say where nothing was. Returns what contradicts itself, or nothing.
   std::string complete();
 
+  bool compress = false;        // as `compression` says
+  ws::Compression compression;  // until complete()
   bool buffered_given = false;
   bool trust_given = false;
 };

@@ -15,6 +15,13 @@ bool Buffer::reserve(std::size_t capacity) {
   return true;
 }
 
+void Buffer::free() {
+  pool_.release(data_, capacity_);
+  data_ = nullptr;
+  size_ = 0;
+  capacity_ = 0;
+}
+
 bool Buffer::append(Bytes bytes) {
   if (bytes.size() > Pool::largest_block - size_) return false;
   if (!reserve(size_ + bytes.size())) return false;

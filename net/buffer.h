@@ -26,6 +26,7 @@ class Buffer {
   std::size_t capacity() const { return capacity_; }
   MutableBytes bytes() { return {data_, size_}; }
   void clear() { size_ = 0; }  // keeps the memory
+  void free();                 // gives it back
 
   // Room after what was written. Whoever writes there says how much with commit().
   MutableBytes space() { return {data_ + size_, capacity_ - size_}; }

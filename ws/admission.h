@@ -14,11 +14,13 @@
 namespace sockeye::ws {
 
 struct Admission {
-  explicit Admission(const Limits& limits) : memory(limits.memory_bytes) {}
+  explicit Admission(const Limits& limits)
+      : memory(limits.memory_bytes), contexts(limits.contexts_bytes) {}
 
   std::atomic<std::uint32_t> connections{0};  // against limits.connections
   net::AddressCounts addresses;               // against limits.connections_per_address
   MemoryBudget memory;                        // limits.memory_bytes
+  MemoryBudget contexts;                      // limits.contexts_bytes
 };
 
 }  // namespace sockeye::ws

@@ -83,7 +83,7 @@ Result<void, net::Error> Client::connect(std::string_view url_text, const Connec
   std::vector<http::Field> fields;
   for (const auto& [name, value] : options.extra_fields) fields.push_back({name, value});
   net::Text<deflate::text_bytes> extensions;
-  if (options_.compression) deflate::write_offer(*options_.compression, extensions);
+  if (options_.compression) deflate::write_offer(options_.compression->windows, extensions);
   http::Offer offer{.url = *url,
                     .nonce = {},
                     .subprotocols = subprotocols_,

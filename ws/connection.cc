@@ -8,6 +8,7 @@
 
 #include "net/log.h"
 #include "ws/endpoint.h"
+#include "ws/prepared_message.h"
 
 namespace sockeye::ws {
 
@@ -32,6 +33,9 @@ Connection::Connection(Endpoint& endpoint)
     : net::Stream(endpoint.loop()), endpoint_(endpoint), protocol_(endpoint.settings_) {}
 
 Connection::~Connection() {
+  if (endpoint_.settings_.role == Role::server) {
+    endpoint_.admission_.contexts.give_back(protocol_.context_bytes());
+  }
   loop().timers().disarm(*this);
   drop_source();
   if (!handshaken_) drop_handshake();
@@ -69,21 +73,65 @@ std::uint32_t Connection::masking_key() {
 
 // ── Sending ──────────────────────────────────────────────────────────────────────────────────
 
-// RFC 6455 §6.1. Only an open connection sends: in the opening handshake nothing comes after the
-// request (§4.1), in the closing handshake nothing after the Close frame (§5.5.1).
+// RFC 6455 §6.1.
 SendResult Connection::send(Opcode opcode, Bytes payload) {
   loop().assert_in_thread();
   assert(!frame::is_control(opcode));
-  if (state_ != State::open) return SendResult::closing;
+  SendResult refusal;
+  if (!may_send(payload.size(), refusal)) return refusal;
+  if (is_compressed(payload.size())) return send_compressed(opcode, payload);
+  return send_payload(opcode, {payload});
+}
+
+SendResult Connection::send(PreparedMessage& message) {
+  loop().assert_in_thread();
+  const Bytes payload = message.bytes();
+  SendResult refusal;
+  if (!may_send(payload.size(), refusal)) return refusal;
+  if (!is_compressed(payload.size())) return send_payload(message.opcode(), {payload});
+  // A context of its own needs a compression of its own.
+  if (protocol_.sent_side().context_takeover) return send_compressed(message.opcode(), payload);
+  const auto compressed = message.compressed(protocol_);
+  if (compressed) return send_payload(message.opcode(), *compressed);
+  end(Error::out_of_memory);
+  return SendResult::closing;
+}
+
+// RFC 6455 §6.1. Only an open connection sends: in the opening handshake nothing comes after the
+// request (§4.1), in the closing handshake nothing after the Close frame (§5.5.1).
+inline bool Connection::may_send(std::size_t size, SendResult& refusal) const {
+  if (state_ != State::open) {
+    refusal = SendResult::closing;
+    return false;
+  }
   // Where nothing more fits, an empty message doesn't either: its header would still take room, and
   // there is no end to those that a peer can cause.
   const std::size_t limit = limits().buffered_bytes;
   const std::size_t held = buffered_bytes();
-  if (held >= limit || payload.size() > limit - held) return SendResult::dropped;
+  refusal = SendResult::dropped;
+  return held < limit && size <= limit - held;
+}
 
-  // §6.1: the message goes out as one frame. Mostly it joins what this turn has written already.
+inline bool Connection::is_compressed(std::size_t size) const {
+  return protocol_.may_compress() && size >= endpoint_.options_.compression->threshold_bytes;
+}
+
+// RFC 7692 §6.1.
+SendResult Connection::send_compressed(Opcode opcode, Bytes message) {
+  const auto payload = protocol_.compress(message);
+  if (!payload) {
+    end(Error::out_of_memory);
+    return SendResult::closing;
+  }
+  const SendResult result = send_payload(opcode, *payload);
+  protocol_.release_compressed();
+  return result;
+}
+
+// §6.1: the message goes out as one frame. Mostly it joins what this turn has written already.
+inline SendResult Connection::send_payload(Opcode opcode, Payload payload) {
   const std::uint32_t key = masking_key();
-  const std::size_t size = frame::max_header_size + payload.size();
+  const std::size_t size = frame::max_header_size + payload.bytes.size();
   if (std::uint8_t* to = cork_room(size)) {
     commit(protocol_.put_message(opcode, payload, key, to));
     return SendResult::sent;
@@ -96,10 +144,10 @@ SendResult Connection::send(Opcode opcode, Bytes payload) {
 }
 
 // §6.1 for a message that is large, or has to wait. False when there is no memory for it.
-bool Connection::write_message(Opcode opcode, Bytes payload, std::uint32_t key) {
-  const Protocol::FrameStart start = protocol_.begin_message(opcode, payload.size(), key);
-  if (endpoint_.settings_.role == Role::server) return write(start, payload);
-  std::uint8_t* to = append(start.size + payload.size());
+bool Connection::write_message(Opcode opcode, Payload payload, std::uint32_t key) {
+  const Protocol::FrameStart start = protocol_.begin_message(opcode, payload, key);
+  if (endpoint_.settings_.role == Role::server) return write(start, payload.bytes);
+  std::uint8_t* to = append(start.size + payload.bytes.size());
   if (to != nullptr) protocol_.put_message(opcode, payload, key, to);
   return to != nullptr;
 }
@@ -405,15 +453,8 @@ void Connection::on_progress() {
 
 // ── Time ─────────────────────────────────────────────────────────────────────────────────────
 
-void Connection::open(const std::optional<deflate::Parameters>& compression) {
+void Connection::open() {
   if (!keep_source()) return end(Error::out_of_memory);
-  if (compression) {
-    log(LogLevel::debug, "compression agreed",
-        {{"server_context_takeover", compression->server.context_takeover},
-         {"server_window_bits", compression->server.window_bits},
-         {"client_context_takeover", compression->client.context_takeover},
-         {"client_window_bits", compression->client.window_bits}});
-  }
   state_ = State::open;
   opened_ = true;
   heard();

@@ -17,7 +17,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 #include "net/address.h"
@@ -36,6 +35,7 @@
 namespace sockeye::ws {
 
 class Endpoint;
+class PreparedMessage;
 
 enum class SendResult : std::uint8_t {
   sent,     // handed to the kernel, or about to be at the end of this turn
@@ -70,6 +70,7 @@ class Connection final : private net::Stream, private net::Timer {
   SendResult send_binary(Bytes bytes) { return send(Opcode::binary, bytes); }
   SendResult send(Message message) { return send(message.opcode(), message.bytes()); }
   SendResult send(Opcode opcode, Bytes payload);
+  SendResult send(PreparedMessage& message);
 
   // Sends a Ping with up to 125 bytes of payload; the rest is cut off.
   SendResult ping(Bytes payload = {});
@@ -161,11 +162,12 @@ class Connection final : private net::Stream, private net::Timer {
   void receive_proxy_header(MutableBytes& bytes);
   void receive_requests(MutableBytes& bytes);
   void receive_response(MutableBytes& bytes);
-  Error check_response(const http::Response& response,
-                       std::optional<deflate::Parameters>& compression);
+  Error check_response(const http::Response& response);
   Error read_forwarded_for(const http::Request& request);
   void upgrade(const http::Request& request);
   void accept_upgrade(const http::Request& request);
+  bool accept_compression(const http::Request& request, net::TextWriter& response);
+  bool agree_on(const deflate::Parameters& compression);
   bool set_subprotocol(std::string_view name);
   void answer(const http::Request& request);
   void refuse(Error error, http::After after = http::After::close);
@@ -177,12 +179,16 @@ class Connection final : private net::Stream, private net::Timer {
   void drop_source();
 
   // What follows it: connection.cc
-  void open(const std::optional<deflate::Parameters>& compression);
+  void open();
   void receive_frames(MutableBytes& bytes);
   void handle(const Event& event, bool last_of_input);
   void deliver(Opcode opcode, MutableBytes payload);
   void on_close_frame(const Event& event, bool last_of_input);
-  bool write_message(Opcode opcode, Bytes payload, std::uint32_t key);
+  bool may_send(std::size_t size, SendResult& refusal) const;
+  bool is_compressed(std::size_t size) const;
+  SendResult send_compressed(Opcode opcode, Bytes message);
+  SendResult send_payload(Opcode opcode, Payload payload);
+  bool write_message(Opcode opcode, Payload payload, std::uint32_t key);
   bool send_control(Opcode opcode, Bytes payload);
   void send_close(std::uint16_t code, std::string_view reason);
   void fail(Error error);

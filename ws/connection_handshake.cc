@@ -209,22 +209,46 @@ void Connection::upgrade(const http::Request& request) {
 
 // The rest of it, for a request that nobody has refused.
 void Connection::accept_upgrade(const http::Request& request) {
-  // §4.2.2 item 4; RFC 7692 §5: an offer of compression is taken, or else passed over: then the
-  // response doesn't name the extension (§3), and messages go as they are.
   net::Text<deflate::text_bytes> extensions;
-  std::optional<deflate::Parameters> compression;
-  if (const auto& wanted = endpoint_.options_.compression) {
-    compression = deflate::accept_offer(http::ExtensionReader(request), *wanted, extensions);
+  if (endpoint_.options_.compression && !accept_compression(request, extensions)) {
+    return end(Error::out_of_memory);
   }
 
-  // §4.2.2 item 5; then the connection is open.
+  // §4.2.2 item 5; RFC 7692 §3, §5: without the extension where its offer is declined. Then the
+  // connection is open.
   net::Text<http::response_head_bytes> text;
   const auto response = http::upgrade_response(text, request, {subprotocol(), extensions.view()},
                                                endpoint_.settings_.kernels.sha1);
   if (!response) return refuse(Error::reply_malformed);  // no fault of the request: it was checked
   if (!write(as_bytes(*response))) return end(Error::out_of_memory);
   net::log(LogLevel::debug, "connection opened", {{"path", request.path()}});
-  open(compression);
+  open();
+}
+
+// RFC 7692 §5: an offer of compression is taken, or else passed over: then the response doesn't
+// name the extension (§3), and messages go as they are. What the connection will keep for it is
+// held to limits.contexts_bytes, and given back in its destructor. False when there is no memory.
+bool Connection::accept_compression(const http::Request& request, net::TextWriter& response) {
+  deflate::Parameters wanted = endpoint_.options_.compression->windows;
+  const deflate::MessageCodec& codec = *endpoint_.settings_.codec;
+  MemoryBudget& budget = endpoint_.admission_.contexts;
+  const std::size_t most = codec.context_bytes(wanted.server, wanted.client);
+  const bool taken = budget.take(most);
+  if (!taken) wanted.server.context_takeover = wanted.client.context_takeover = false;
+  const auto agreed = deflate::accept_offer(http::ExtensionReader(request), wanted, response);
+  const bool done = !agreed || agree_on(*agreed);
+  if (taken) budget.give_back(most - protocol_.context_bytes());
+  return done;
+}
+
+// RFC 7692 §5: from here on it is in use.
+bool Connection::agree_on(const deflate::Parameters& compression) {
+  net::log(LogLevel::debug, "compression agreed",
+           {{"server_context_takeover", compression.server.context_takeover},
+            {"server_window_bits", compression.server.window_bits},
+            {"client_context_takeover", compression.client.context_takeover},
+            {"client_window_bits", compression.client.window_bits}});
+  return protocol_.agree_on(compression);
 }
 
 std::string_view Upgrade::subprotocol() const {
@@ -366,17 +390,15 @@ void Connection::receive_response(MutableBytes& bytes) {
     return parser.reset();
   }
   // RFC 6455 §4.1: once the response has passed, the connection is open.
-  std::optional<deflate::Parameters> compression;
-  const Error error = check_response(response, compression);
+  const Error error = check_response(response);
   if (error != Error::none) return connect_failed(error, response.status());
   set_subprotocol(response.field("sec-websocket-protocol").value_or(std::string_view()));
-  open(compression);
+  open();
 }
 
 // Error::none where the response is as RFC 6455 §4.1 and, if compression was offered, RFC 7692 §5
-// and §7 want it; then `compression` is what was agreed.
-Error Connection::check_response(const http::Response& response,
-                                 std::optional<deflate::Parameters>& compression) {
+// and §7 want it; what it chose is agreed on then.
+Error Connection::check_response(const http::Response& response) {
   const auto& offered = endpoint_.options_.compression;
   const http::Offer offer{.url = {},
                           .nonce = handshake_.client_->nonce,
@@ -387,9 +409,9 @@ Error Connection::check_response(const http::Response& response,
   // RFC 6455 §4.1.
   const Error error = http::check_response(response, offer, endpoint_.settings_.kernels.sha1);
   if (error != Error::none || !offered) return error;
-  const auto agreed = deflate::read_response(http::ExtensionReader(response), *offered);
+  const auto agreed = deflate::read_response(http::ExtensionReader(response), offered->windows);
   if (!agreed) return agreed.error();
-  compression = *agreed;
+  if (*agreed && !agree_on(**agreed)) return Error::out_of_memory;
   return Error::none;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 namespace sockeye::ws {
@@ -48,13 +49,24 @@ Result<void, net::Error> Endpoint::prepare() {
   if (subprotocols_.size() > max_subprotocols) {
     return net::Error{"more subprotocols than ws::max_subprotocols", EINVAL};
   }
-  if (options_.compression && !deflate::are_valid(*options_.compression)) {
-    return net::Error{"a window for compression has 8 to 15 bits", EINVAL};
-  }
+  TRY(prepare_compression());
   TRY(loop_.open());
   settings_.kernels = TRY(system_kernels());
   if (options_.busy_poll_us > 0) loop_.busy_poll(options_.busy_poll_us);
   prepared_ = true;
+  return {};
+}
+
+Result<void, net::Error> Endpoint::prepare_compression() {
+  if (!options_.compression) return {};
+  if (options_.in_chunks)
+    return net::Error{"compression doesn't go with Options::in_chunks", EINVAL};
+  if (!deflate::are_valid(options_.compression->windows)) {
+    return net::Error{"a window for compression has 8 to 15 bits", EINVAL};
+  }
+  codec_.reset(new (std::nothrow) deflate::MessageCodec(loop_.pool(), options_.compression->level));
+  if (!codec_) return net::Error{"no memory for compression", ENOMEM};
+  settings_.codec = codec_.get();
   return {};
 }
 

@@ -29,6 +29,16 @@
 
 namespace sockeye::ws {
 
+// permessage-deflate, RFC 7692. What connections keep for it together is held to
+// limits.contexts_bytes.
+struct Compression {
+  // How large a window each side may compress with, at most, and whether it stays from one message
+  // to the next (§7.1). A server's: what it agrees to; a client's: what it offers.
+  deflate::Parameters windows = {};
+  deflate::Level level = deflate::Level::fast;
+  std::size_t threshold_bytes = 64;  // messages of less are sent as they are
+};
+
 struct Options {
   Limits limits = {};
 
@@ -39,10 +49,8 @@ struct Options {
   // max_subprotocols.
   std::vector<std::string> subprotocols = {};
 
-  // permessage-deflate (RFC 7692): how large a window each side may compress with, at most, and
-  // whether it stays from one message to the next. A server's: what it agrees to. A client's: what
-  // it offers. Without, nothing is compressed.
-  std::optional<deflate::Parameters> compression = {};
+  // Without, nothing is compressed. Not with in_chunks: a compressed message is inflated whole.
+  std::optional<Compression> compression = {};
 
   // A server's: whose pages may connect. The pages of its own host, unless told otherwise.
   http::OriginPolicy origin = {};
@@ -106,6 +114,8 @@ class Endpoint {
   // Gets the loop and the kernels ready; to be called before the first connection.
   Result<void, net::Error> prepare();
 
+  Result<void, net::Error> prepare_compression();
+
   // Runs the loop until `end_run()`, which does nothing while someone else runs it: a loop that is
   // shared goes on for the others.
   void run_loop();
@@ -127,6 +137,7 @@ class Endpoint {
   std::vector<std::string_view> subprotocols_;  // views of those in options_
   std::unique_ptr<net::Loop> own_loop_;
   net::Loop& loop_;
+  std::unique_ptr<deflate::MessageCodec> codec_;  // with options_.compression
   Settings settings_;
   crypto::SystemRandom system_random_;
   crypto::Random& random_;

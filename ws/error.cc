@@ -32,6 +32,8 @@ constexpr ErrorInfo table[] = {
     {message_interrupted, "message_interrupted", 1002, 0, "§5.4",
      "a new message began before the last one ended"},
     {text_not_utf8, "text_not_utf8", 1007, 0, "§8.1", "a text message must be valid UTF-8"},
+    {compressed_data_invalid, "compressed_data_invalid", 1007, 0, "RFC 7692 §7.2.2",
+     "a compressed message must be valid DEFLATE data (RFC 1951)"},
     {close_payload_of_one_byte, "close_payload_of_one_byte", 1002, 0, "§5.5.1",
      "a Close frame's payload is empty or begins with a 2-byte code"},
     {close_code_invalid, "close_code_invalid", 1002, 0, "§7.4", "the close code must not be sent"},

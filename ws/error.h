@@ -43,6 +43,7 @@ enum class Error : std::uint8_t {
   continuation_without_message,
   message_interrupted,
   text_not_utf8,
+  compressed_data_invalid,
   close_payload_of_one_byte,
   close_code_invalid,
   close_reason_not_utf8,

@@ -35,6 +35,11 @@ struct Limits {
   // (A connection's own place, 160 bytes, and the buffers of each loop come on top.)
   std::size_t memory_bytes = 1024 * 1024 * 1024;
 
+  // What all connections together may keep of earlier messages for compression (RFC 7692 §7.1.1).
+  // Those that come when it is spent are told to begin each message anew. It is counted when it is
+  // agreed on, and taken with the first message.
+  std::size_t contexts_bytes = 256 * 1024 * 1024;
+
   std::uint32_t connections = 100'000;
   // From one IPv4 address or IPv6 /64; more are answered with 429. 0: no limit.
   std::uint32_t connections_per_address = 0;

@@ -18,9 +18,10 @@ constexpr std::uint64_t direct_limit_bytes = 16 * 1024;
 
 // Takes a header off the front of `input`. False when it isn't whole yet, and nothing taken, or
 // when it breaks a rule, which `error` then names.
-bool take_header(MutableBytes& input, Role receiver, Header& header, Error& error) {
+bool take_header(MutableBytes& input, Role receiver, bool may_compress, Header& header,
+                 Error& error) {
   if (input.size() < 2) return false;
-  error = frame::check_start(input[0], input[1], receiver, 0);
+  error = frame::check_start(input[0], input[1], receiver, may_compress);
   if (error != Error::none) return false;
   const std::size_t size = frame::header_size(input[1]);
   if (input.size() < size) return false;
@@ -34,10 +35,13 @@ bool take_header(MutableBytes& input, Role receiver, Header& header, Error& erro
 
 // A frame that the input cut off, and the message it belongs to. (A control frame may stand
 // between the frames of a message, so both may be unfinished at once.)
+// And what is kept from one message to the next, where that was agreed on: it is here, for a
+// connection without has no room for it.
 struct Protocol::Unfinished {
   explicit Unfinished(const Settings& settings)
       : assembler(settings.pool, settings.limits, settings.kernels) {}
 
+  deflate::Contexts contexts;
   frame::Assembler assembler;
   Header frame;
   std::uint8_t control_size = 0;  // of a control frame's payload: what has arrived, still masked
@@ -69,8 +73,9 @@ Event Protocol::read_on(MutableBytes& input) {
     if (!in_frame_) {
       Header header;
       Error error = Error::none;
-      const bool here = header_kept_ == 0 ? take_header(input, reads_as(), header, error)
-                                          : take_kept_header(input, header, error);
+      const bool here = header_kept_ == 0
+                            ? take_header(input, reads_as(), received_bits_ != 0, header, error)
+                            : take_kept_header(input, header, error);
       if (!here) {
         if (error != Error::none) return fail(error);
         keep_header(input);
@@ -104,6 +109,10 @@ Event Protocol::read_on(MutableBytes& input) {
 Event Protocol::whole_message(const Header& header, MutableBytes payload) {
   // §10.4, for those that need no Assembler.
   if (payload.size() > settings_.limits.message_bytes) return fail(Error::message_too_big);
+  if (header.rsv != 0) {  // RFC 7692 §6.2: RSV1, for take_header() lets no other bit through
+    settings_.kernels.mask(payload.data(), payload.data(), payload.size(), header.masking_key);
+    return compressed_message(header.opcode, payload);
+  }
   // §8.1: text is UTF-8; §5.6: binary data is anything.
   const bool text = header.opcode == Opcode::text;
   frame::Utf8Validator validator;
@@ -114,6 +123,21 @@ Event Protocol::whole_message(const Header& header, MutableBytes payload) {
   return {.kind = Event::Kind::message, .opcode = header.opcode, .payload = payload};
 }
 
+// RFC 7692 §6.2. A text is checked when it is whole again.
+Event Protocol::compressed_message(Opcode opcode, Bytes payload) {
+  const auto message = settings_.codec->inflate(
+      payload, received_side(), static_cast<std::size_t>(settings_.limits.message_bytes),
+      contexts());
+  if (!message) return fail(message.error());
+  inflated_ = true;
+  frame::Utf8Validator validator;
+  if (opcode == Opcode::text &&
+      !(validator.feed(*message, settings_.kernels.utf8) && validator.complete())) {
+    return fail(Error::text_not_utf8);
+  }
+  return {.kind = Event::Kind::message, .opcode = opcode, .payload = *message};
+}
+
 // The same for a header of which the input before had a part.
 bool Protocol::take_kept_header(MutableBytes& input, Header& header, Error& error) {
   std::uint8_t joined[frame::max_header_size];
@@ -122,7 +146,7 @@ bool Protocol::take_kept_header(MutableBytes& input, Header& header, Error& erro
   copy_bytes(copy_bytes(joined, Bytes(header_).first(header_kept_)), more);
   MutableBytes bytes(joined, header_kept_ + more.size());
   const std::size_t size = bytes.size();
-  if (!take_header(bytes, reads_as(), header, error)) return false;
+  if (!take_header(bytes, reads_as(), received_bits_ != 0, header, error)) return false;
   input = input.subspan(size - bytes.size() - header_kept_);
   header_kept_ = 0;
   return true;
@@ -196,6 +220,7 @@ Event Protocol::message_end() {
   const Error error = assembler.end_message();
   if (error != Error::none) return fail(error);
   message_delivered_ = true;
+  if (assembler.compressed()) return compressed_message(assembler.opcode(), assembler.message());
   return {
       .kind = Event::Kind::message, .opcode = assembler.opcode(), .payload = assembler.message()};
 }
@@ -227,11 +252,7 @@ bool Protocol::message_unfinished() const {
 
 // Starts a frame of which payload is missing, or that belongs to a message of several frames.
 Error Protocol::begin_unfinished(const Header& header) {
-  if (unfinished_ == nullptr) {
-    void* memory = settings_.pool.allocate(sizeof(Unfinished));
-    if (memory == nullptr) return Error::out_of_memory;
-    unfinished_ = new (memory) Unfinished(settings_);
-  }
+  if (unfinished_ == nullptr && !allocate_unfinished()) return Error::out_of_memory;
   if (!frame::is_control(header.opcode)) {
     const Error error = unfinished_->assembler.begin_frame(header);
     if (error != Error::none) return error;
@@ -242,12 +263,56 @@ Error Protocol::begin_unfinished(const Header& header) {
   return Error::none;
 }
 
+bool Protocol::allocate_unfinished() {
+  void* memory = settings_.pool.allocate(sizeof(Unfinished));
+  if (memory == nullptr) return false;
+  unfinished_ = new (memory) Unfinished(settings_);
+  return true;
+}
+
 void Protocol::drop_unfinished() {
   message_delivered_ = false;
+  if (keeps_contexts()) return unfinished_->assembler.drop_message();
+  free_unfinished();
+}
+
+void Protocol::free_unfinished() {
   if (unfinished_ == nullptr) return;
   unfinished_->~Unfinished();
   settings_.pool.release(unfinished_, sizeof(Unfinished));
   unfinished_ = nullptr;
+}
+
+// ── Compression ──────────────────────────────────────────────────────────────────────────────
+
+// RFC 7692 §7.2.1, §7.2.2: each direction has a window of its own.
+bool Protocol::agree_on(const deflate::Parameters& agreed) {
+  const bool server = settings_.role == Role::server;
+  const deflate::Parameters::Side& sent = server ? agreed.server : agreed.client;
+  const deflate::Parameters::Side& received = server ? agreed.client : agreed.server;
+  sent_bits_ = sent.window_bits & 0xf;
+  received_bits_ = received.window_bits & 0xf;
+  sent_takeover_ = sent.context_takeover;
+  received_takeover_ = received.context_takeover;
+  return !keeps_contexts() || allocate_unfinished();
+}
+
+deflate::Contexts* Protocol::contexts() const {
+  return keeps_contexts() ? &unfinished_->contexts : nullptr;
+}
+
+// RFC 7692 §6.1. Without a context, a message that compression makes no smaller goes as it is. With
+// one, it is in it already, and has to go as the peer expects it.
+std::optional<Payload> Protocol::compress(Bytes message) {
+  const auto compressed = settings_.codec->deflate(message, sent_side(), contexts());
+  if (!compressed) return std::nullopt;
+  if (!sent_takeover_ && compressed->size() >= message.size()) return Payload{message};
+  return Payload{*compressed, true};
+}
+
+void Protocol::release_inflated() {
+  inflated_ = false;
+  settings_.codec->release_inflated();
 }
 
 // ── Sending ──────────────────────────────────────────────────────────────────────────────────
@@ -256,7 +321,7 @@ void Protocol::drop_unfinished() {
 ControlFrame Protocol::control(Opcode opcode, Bytes payload, std::uint32_t key) const {
   assert(frame::is_control(opcode) && payload.size() <= frame::max_control_payload);
   ControlFrame result;
-  result.size = put_message(opcode, payload, key, result.storage.data());
+  result.size = put_message(opcode, {payload}, key, result.storage.data());
   return result;
 }
 

@@ -2,7 +2,8 @@
 // in, bytes out.
 //
 // RFC 6455 §5 (framing), §6 (sending and receiving), §7 (closing), for both roles; section numbers
-// here mean that RFC. It begins after the opening handshake (ws/http/handshake.h).
+// here mean that RFC. It begins after the opening handshake (ws/http/handshake.h). Compression is
+// RFC 7692's (ws/deflate/message_codec.h).
 //
 //                     close() ┌──────────────┐ Close arrives
 //                   ┌────────▶│  close sent  │────────┐
@@ -26,10 +27,12 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "net/bytes.h"
 #include "net/pool.h"
+#include "ws/deflate/message_codec.h"
 #include "ws/error.h"
 #include "ws/frame/close.h"
 #include "ws/frame/frame.h"
@@ -49,6 +52,13 @@ struct Settings {
   Kernels kernels;
   bool in_chunks = false;          // messages are handed on as they arrive, as Event::Kind::chunk
   bool own_frames_return = false;  // Options::own_frames_return
+  deflate::MessageCodec* codec = nullptr;  // there must be one where compression is agreed on
+};
+
+// What goes into a message's frame.
+struct Payload {
+  Bytes bytes;
+  bool compressed = false;  // RFC 7692 §6: says RSV1
 };
 
 // One thing that a peer did.
@@ -84,9 +94,13 @@ class Protocol {
  public:
   // `settings` must stay as long as the protocol.
   explicit Protocol(const Settings& settings) : settings_(settings) {}
-  ~Protocol() { drop_unfinished(); }
+  ~Protocol() { free_unfinished(); }
   Protocol(const Protocol&) = delete;
   Protocol& operator=(const Protocol&) = delete;
+
+  // permessage-deflate was agreed on in the handshake. To be called before anything else; false
+  // where there is no memory.
+  [[nodiscard]] bool agree_on(const deflate::Parameters& agreed);
 
   // Reads from the front of `input` up to the next event and cuts off what it read. Payloads are
   // unmasked in place. Kind::none: the input is used up. After Kind::close and Kind::failed
@@ -100,6 +114,7 @@ class Protocol {
 
   // The last event has been dealt with: the memory of its payload is given back, if there is any.
   void release() {
+    if (inflated_) release_inflated();
     if (unfinished_ == nullptr) return;
     if (message_delivered_ || failed_ || close_received_) drop_unfinished();
   }
@@ -109,6 +124,21 @@ class Protocol {
   MutableBytes direct_space() { return in_frame_ ? payload_space() : MutableBytes(); }
   Event commit_direct(std::size_t size);
 
+  // What is kept from one message to the next takes so much memory, from the first ones on.
+  std::size_t context_bytes() const {
+    return keeps_contexts() ? settings_.codec->context_bytes(sent_side(), received_side()) : 0;
+  }
+
+  // Whether messages may be sent compressed, and how.
+  bool may_compress() const { return sent_bits_ != 0; }
+  deflate::Parameters::Side sent_side() const { return {sent_takeover_, sent_bits_}; }
+  // RFC 7692 §7.2.1: what to send for a message, which is to be sent then, and before any other.
+  // Its bytes are valid until the next call for any connection of the endpoint. Nothing where there
+  // is no memory.
+  std::optional<Payload> compress(Bytes message);
+  // It has been sent: its memory is given back.
+  void release_compressed() { settings_.codec->release_deflated(); }
+
   // The header of a frame that is whole in itself: a message, or a control frame. `key` masks it in
   // the client's role (§5.3: fresh and unpredictable for each frame) and is ignored in the
   // server's.
@@ -117,24 +147,25 @@ class Protocol {
     std::size_t size;
     operator Bytes() const { return {storage.data(), size}; }
   };
-  FrameStart begin_message(Opcode opcode, std::uint64_t payload_size, std::uint32_t key) const {
+  FrameStart begin_message(Opcode opcode, Payload payload, std::uint32_t key) const {
     FrameStart start;
-    start.size = put_start(opcode, payload_size, key, start.storage.data());
+    start.size = put_start(opcode, payload, key, start.storage.data());
     return start;
   }
 
   // Puts a whole frame to `to`, which has room for it: at most max_header_size bytes more than the
   // payload. Returns its size. (§10.3: a client's payload is masked on the way. The program's bytes
   // stay as they are, and what it does with them later changes nothing.)
-  [[gnu::always_inline]] std::size_t put_message(Opcode opcode, Bytes payload, std::uint32_t key,
+  [[gnu::always_inline]] std::size_t put_message(Opcode opcode, Payload payload, std::uint32_t key,
                                                  std::uint8_t* to) const {
-    const std::size_t start = put_start(opcode, payload.size(), key, to);
+    const std::size_t start = put_start(opcode, payload, key, to);
+    const Bytes bytes = payload.bytes;
     if (settings_.role == Role::client) {
-      settings_.kernels.mask(to + start, payload.data(), payload.size(), key);
+      settings_.kernels.mask(to + start, bytes.data(), bytes.size(), key);
     } else {
-      copy_bytes(to + start, payload);
+      copy_bytes(to + start, bytes);
     }
-    return start + payload.size();
+    return start + bytes.size();
   }
 
   // A Ping or Pong; `payload` is at most 125 bytes.
@@ -154,14 +185,15 @@ class Protocol {
 
   // §6.1: a message of ours is one frame, with FIN, so §5.4 needs no more. §5.1: it is masked where
   // a client sends it, and only there.
-  std::size_t put_start(Opcode opcode, std::uint64_t size, std::uint32_t key,
-                        std::uint8_t* to) const {
+  std::size_t put_start(Opcode opcode, Payload payload, std::uint32_t key, std::uint8_t* to) const {
     assert(!close_sent_);
     const bool masked = settings_.role == Role::client;
+    // RFC 7692 §6.1: RSV1 is a compressed message's, and never a control frame's.
     return frame::encode({.fin = true,
+                          .rsv = payload.compressed ? frame::rsv1 : std::uint8_t{0},
                           .opcode = opcode,
                           .masked = masked,
-                          .payload_size = size,
+                          .payload_size = payload.bytes.size(),
                           .masking_key = masked ? key : 0},
                          to);
   }
@@ -181,16 +213,24 @@ class Protocol {
   void keep_header(MutableBytes& input);
   Event whole_message(const frame::Header& header, MutableBytes payload);
   Event read_control(const frame::Header& header, MutableBytes payload);
+  Event compressed_message(Opcode opcode, Bytes payload);
   Event read_payload(MutableBytes& input);
   MutableBytes payload_space();
   Event message_end();
   Event fail(Error error);
   bool message_unfinished() const;
   Error begin_unfinished(const frame::Header& header);
+  bool allocate_unfinished();
   void drop_unfinished();
+  void free_unfinished();
+  void release_inflated();
+  bool keeps_contexts() const { return sent_takeover_ || received_takeover_; }
+  deflate::Contexts* contexts() const;
+  deflate::Parameters::Side received_side() const { return {received_takeover_, received_bits_}; }
 
   const Settings& settings_;
-  Unfinished* unfinished_ = nullptr;  // a frame or a message of which a part is missing
+  // A frame or a message of which a part is missing; and the contexts of compression, if any.
+  Unfinished* unfinished_ = nullptr;
   std::array<std::uint8_t, frame::max_header_size - 1> header_;  // one that the input cut off
   std::uint8_t header_kept_ = 0;                                 // how much of it there is
   bool in_frame_ : 1 = false;           // its header was read, and payload is missing
@@ -198,6 +238,11 @@ class Protocol {
   bool close_sent_ : 1 = false;
   bool close_received_ : 1 = false;
   bool failed_ : 1 = false;
+  bool inflated_ : 1 = false;           // the last message stands in the codec's memory
+  bool sent_takeover_ : 1 = false;      // RFC 7692 §7.1.1, for what we send
+  bool received_takeover_ : 1 = false;  // and for what we receive
+  std::uint8_t sent_bits_ : 4 = 0;      // of the window (§7.1.2); 0 without compression
+  std::uint8_t received_bits_ : 4 = 0;
 };
 
 // Inline, since every message passes here. What isn't as usual, also where it breaks a rule, is for

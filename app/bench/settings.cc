@@ -106,6 +106,10 @@ void add_payload_flags(Flags& flags, Settings& settings) {
                 settings.payload_given = true;
                 return {};
               });
+  flags.toggle("--compress",
+               "offer permessage-deflate (RFC 7692), and send messages compressed if the server "
+               "takes it. Bytes are counted as they are without",
+               [&settings] { settings.compress = true; });
   flags.toggle("--check",
                "compare the contents of what comes back, too; length and type always are",
                [&settings] { settings.check = settings.payload_given = true; });

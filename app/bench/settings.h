@@ -38,6 +38,7 @@ struct Settings {
   std::uint64_t rate = 0;  // messages per second over all connections
   bool connect = false;
   bool raw_echo = false;
+  bool compress = false;
 
   PayloadKind kind = PayloadKind::binary;
   std::uint32_t smallest_bytes = 20;

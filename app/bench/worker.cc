@@ -38,6 +38,7 @@ ws::Options options_for(const Settings& settings) {
   limits.close_timeout_ms = close_timeout_ms;
   limits.connect_timeout_ms = static_cast<std::uint32_t>(settings.timeout_ms);
   options.own_frames_return = settings.raw_echo;
+  if (settings.compress) options.compression.emplace();
   return options;
 }
 

@@ -6,12 +6,15 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
+import zlib
 
 REQUEST = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
+COMPRESSION = b"Sec-WebSocket-Extensions: permessage-deflate\r\n"
 DEADLINE_S = 60
 
 
@@ -51,11 +54,11 @@ def receive(connection, size):
     return data
 
 
-def connect(port, source="127.0.0.1"):
+def connect(port, source="127.0.0.1", fields=b""):
     """A connection after its opening handshake."""
     connection = socket.create_connection(("127.0.0.1", port), DEADLINE_S, (source, 0))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.sendall(REQUEST)
+    connection.sendall(REQUEST[:-2] + fields + b"\r\n")
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += receive(connection, 1)
@@ -72,3 +75,17 @@ def echo(connection, text, raw=False):
     answer = receive(connection, len(expected))
     if answer != expected:
         raise ValueError(answer)
+
+
+def echo_compressed(connection, text):
+    """The same for a text of 200 to some 100,000 bytes: ours is compressed, and so is the echo."""
+    deflate = zlib.compressobj(wbits=-15)
+    payload = (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    size = struct.pack("!BH", 0xfe, len(payload)) if len(payload) > 125 else bytes([0x80 | len(payload)])
+    connection.sendall(b"\xc1" + size + bytes(4) + payload)
+    first, size = receive(connection, 2)
+    if size >= 126:
+        size = int.from_bytes(receive(connection, 2 if size == 126 else 8), "big")
+    receive(connection, size)
+    if first != 0xc1:
+        raise ValueError(f"a frame of type {first:#x}, where a compressed text was to come")

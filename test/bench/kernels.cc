@@ -367,7 +367,8 @@ Row make_row(std::string_view job, std::string_view kernel, Call call) {
 // As the protocol reads one: how long, is it allowed, what does it say, is its length well written.
 std::size_t read_header(const std::uint8_t* bytes) {
   const std::size_t size = ws::frame::header_size(bytes[1]);
-  if (ws::frame::check_start(bytes[0], bytes[1], ws::frame::Role::server, 0) != ws::Error::none) {
+  if (ws::frame::check_start(bytes[0], bytes[1], ws::frame::Role::server, false) !=
+      ws::Error::none) {
     std::abort();
   }
   const ws::frame::Header header = ws::frame::decode(bytes);

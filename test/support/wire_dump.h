@@ -24,11 +24,13 @@
 //   chunks on                  messages are handed on as they arrive
 //   limit NAME NUMBER          of ws/limits.h
 //   subprotocols NAME...       that we speak, best one first
-//   compression NAME [NUMBER]... what we want agreed, by RFC 7692's parameters; without any, all of
-//   it origin, hosts TEXT         the server's policies; the Origin that a client sends refuse
-//   STATUS TEXT         the program refuses the handshake url TEXT                   where the
-//   client connects to nonce, keys BYTES          the client's "random" bytes: 16, and 4 for each
-//   frame in turn
+//   compression [NAME [NUMBER]]...
+//                              what we want of permessage-deflate, by RFC 7692's parameters; with
+//                              `begin open`, what was agreed on
+//   origin, hosts TEXT         the server's policies; the Origin that a client sends
+//   refuse STATUS TEXT         the program refuses the handshake
+//   url TEXT                   where the client connects to
+//   nonce, keys BYTES          the client's "random" bytes: 16, and 4 for each frame in turn
 //
 // What the peer sends between two commands is one stream. It is fed whole, byte by byte, and cut
 // in two everywhere; events and output must be the same each time.

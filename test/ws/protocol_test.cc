@@ -401,7 +401,8 @@ TEST_CASE("RFC 6455 §5: what one role sends the other one reads") {
       Peer receiver(role == Role::server ? Role::client : Role::server);
       const std::string payload(size, 'm');
       const std::uint32_t key = 0x0badcafe;
-      const Protocol::FrameStart start = sender.protocol.begin_message(Opcode::text, size, key);
+      const Protocol::FrameStart start =
+          sender.protocol.begin_message(Opcode::text, {as_bytes(payload)}, key);
       Piece frame = test::piece_of(start);
       CHECK(((frame[1] & 0x80) != 0) == (role == Role::client));
       frame.insert(frame.end(), payload.begin(), payload.end());

@@ -55,7 +55,10 @@ class ProtocolDriver final : public WireDriver {
                   .pool = pool_,
                   .limits = setup.limits,
                   .kernels = *system_kernels(),
-                  .in_chunks = setup.in_chunks} {}
+                  .in_chunks = setup.in_chunks,
+                  .codec = &codec_} {
+    if (setup.compression) REQUIRE(protocol_.agree_on(*setup.compression));
+  }
 
   void command(const WireCommand& command) override {
     if (protocol_.close_sent()) return;
@@ -95,10 +98,12 @@ class ProtocolDriver final : public WireDriver {
 
   void put(Bytes bytes) { output_.insert(output_.end(), bytes.begin(), bytes.end()); }
 
-  void send(Opcode opcode, Bytes payload) {
+  void send(Opcode opcode, Bytes message) {
     const std::uint32_t masking_key = key();
-    put(protocol_.begin_message(opcode, payload.size(), masking_key));
-    Piece masked = test::piece_of(payload);
+    const Payload payload =
+        protocol_.may_compress() ? *protocol_.compress(message) : Payload{message};
+    put(protocol_.begin_message(opcode, payload, masking_key));
+    Piece masked = test::piece_of(payload.bytes);
     if (settings_.role == Role::client) {
       settings_.kernels.mask(masked.data(), masked.data(), masked.size(), masking_key);
     }
@@ -139,6 +144,7 @@ class ProtocolDriver final : public WireDriver {
 
   DumpRandom random_;
   Pool pool_;
+  deflate::MessageCodec codec_{pool_, deflate::Level::normal};
   Settings settings_;
   Protocol protocol_{settings_};
   EventLog events_;
@@ -164,6 +170,23 @@ constexpr std::string_view standard_response =
     "Connection: Upgrade\r\n"
     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
     "\r\n";
+
+// Either of them, with what the case agrees on about compression: an offer and a response say it in
+// the same words.
+std::string with_compression(std::string_view head, const WireSetup& setup) {
+  std::string text(head);
+  if (!setup.compression) return text;
+  std::string line = "Sec-WebSocket-Extensions: permessage-deflate";
+  const auto add = [&line](const std::string& side, const deflate::Parameters::Side& wanted) {
+    if (!wanted.context_takeover) line += "; " + side + "_no_context_takeover";
+    if (wanted.window_bits < deflate::max_window_bits) {
+      line += "; " + side + "_max_window_bits=" + std::to_string(wanted.window_bits);
+    }
+  };
+  add("server", setup.compression->server);
+  add("client", setup.compression->client);
+  return text.insert(text.size() - 2, line + "\r\n");
+}
 
 // Fails of which on_close() has only the text.
 Error error_with(const Handler::Closed& closed) {
@@ -216,7 +239,10 @@ Options options_of(const WireSetup& setup, crypto::Random& random) {
   options.limits = setup.limits;
   options.in_chunks = setup.in_chunks;
   options.subprotocols = setup.subprotocols;
-  options.compression = setup.compression;
+  if (setup.compression) {
+    options.compression = ws::Compression{
+        .windows = *setup.compression, .level = deflate::Level::normal, .threshold_bytes = 0};
+  }
   options.stop_on_signals = false;
   options.random = &random;
   if (setup.role == Role::server && !setup.origin.empty()) {
@@ -307,7 +333,11 @@ struct ClientWorld final : World {
 
 class ConnectionDriver final : public WireDriver {
  public:
-  explicit ConnectionDriver(World& world) : world_(world), peer_(world.connect()) {
+  explicit ConnectionDriver(World& world)
+      : world_(world),
+        preamble_(
+            with_compression(is_client() ? standard_response : standard_request, world.setup)),
+        peer_(world.connect()) {
     settle();
     if (is_client()) take_request();
   }
@@ -319,8 +349,7 @@ class ConnectionDriver final : public WireDriver {
   }
 
   Bytes preamble() const override {
-    if (world_.setup.from_handshake) return {};
-    return as_bytes(is_client() ? standard_response : standard_request);
+    return world_.setup.from_handshake ? Bytes() : as_bytes(preamble_);
   }
 
   void command(const WireCommand& command) override {
@@ -417,11 +446,15 @@ class ConnectionDriver final : public WireDriver {
     if (is_client() || world_.setup.from_handshake || preamble_taken_) return;
     preamble_taken_ = true;
     const std::string_view text = as_text(output_);
-    if (!text.starts_with(standard_response)) return world_.program.events.add("no handshake");
-    output_.erase(output_.begin(), output_.begin() + std::ssize(standard_response));
+    const std::size_t end = text.find("\r\n\r\n");
+    if (!text.starts_with("HTTP/1.1 101 ") || end == std::string_view::npos) {
+      return world_.program.events.add("no handshake");
+    }
+    output_.erase(output_.begin(), output_.begin() + static_cast<std::ptrdiff_t>(end + 4));
   }
 
   World& world_;
+  const std::string preamble_;
   net::Fd peer_;
   Piece output_;
   bool fin_ = false;

@@ -79,8 +79,8 @@ inline constexpr std::size_t min_distance_lengths = 1;
 inline constexpr std::size_t min_code_length_lengths = 4;
 
 // RFC 7692 §7.1.2.1: the window is of 2^8 to 2^15 bytes.
-inline constexpr int min_window_bits = 8;
-inline constexpr int max_window_bits = 15;
+inline constexpr std::uint8_t min_window_bits = 8;
+inline constexpr std::uint8_t max_window_bits = 15;
 
 // §3.1.1: bits are packed from the least significant one of each byte on. So the stream's next 64
 // bits, the first one lowest, are eight bytes, the first one lowest, too.

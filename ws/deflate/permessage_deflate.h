@@ -30,15 +30,13 @@
 
 #include "net/result.h"
 #include "net/text.h"
+#include "ws/deflate/format.h"
 #include "ws/error.h"
 #include "ws/http/extension.h"
 
 namespace sockeye::ws::deflate {
 
 inline constexpr std::string_view extension_name = "permessage-deflate";
-
-inline constexpr std::uint8_t min_window_bits = 8;
-inline constexpr std::uint8_t max_window_bits = 15;
 
 // How the two sides compress: as agreed; or at most, where it is what one of them wants.
 struct Parameters {

@@ -32,6 +32,7 @@ Error Assembler::begin_frame(const Header& header) {
   if (!in_message_) {
     in_message_ = true;
     opcode_ = header.opcode;
+    compressed_ = (header.rsv & rsv1) != 0;
     message_size_ = 0;
     fragments_ = 0;
     message_.clear();
@@ -51,9 +52,8 @@ Error Assembler::add(Bytes payload) {
   if (!make_room(payload.size())) return Error::out_of_memory;
   std::uint8_t* to = message_.space().data();
   message_.commit(payload.size());
-  const bool text = opcode_ == Opcode::text;
   const std::uint32_t key = key_at(frame_.masking_key, frame_received_);
-  if (!unmask_blocks(to, payload, key, text, validator_, kernels_)) {
+  if (!unmask_blocks(to, payload, key, is_text(), validator_, kernels_)) {
     return Error::text_not_utf8;
   }
   frame_received_ += payload.size();
@@ -61,9 +61,8 @@ Error Assembler::add(Bytes payload) {
 }
 
 Error Assembler::pass(MutableBytes payload) {
-  const bool text = opcode_ == Opcode::text;
   const std::uint32_t key = key_at(frame_.masking_key, frame_received_);
-  if (!unmask(payload, key, text, validator_, kernels_)) return Error::text_not_utf8;
+  if (!unmask(payload, key, is_text(), validator_, kernels_)) return Error::text_not_utf8;
   frame_received_ += payload.size();
   return Error::none;
 }

@@ -84,14 +84,22 @@ class Assembler {
   // Whether the current frame ends the message.
   bool last_frame() const { return frame_.fin; }
   Opcode opcode() const { return opcode_; }
+  // Whether its first frame had RSV1 (RFC 7692 §6): then it is checked when it has been inflated.
+  bool compressed() const { return compressed_; }
 
   // After the last frame: Error::none, or that the text ends within a character. Ends the message;
   // its bytes stay until the next begin_frame().
   Error end_message();
   MutableBytes message() { return message_.bytes(); }
+  // Gives the memory of the message back, whether it has ended or not.
+  void drop_message() {
+    in_message_ = false;
+    message_.free();
+  }
 
  private:
   bool make_room(std::size_t size);
+  bool is_text() const { return opcode_ == Opcode::text && !compressed_; }
 
   const Limits& limits_;
   const Kernels& kernels_;
@@ -101,6 +109,7 @@ class Assembler {
   std::uint32_t fragments_ = 0;
   Opcode opcode_ = Opcode::continuation;
   bool in_message_ = false;
+  bool compressed_ = false;
   Utf8Validator validator_;
   Buffer message_;
 };

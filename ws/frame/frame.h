@@ -51,13 +51,14 @@ enum class Role : std::uint8_t { server, client };
 
 struct Header {
   bool fin = false;
-  std::uint8_t rsv = 0;  // RSV1 is 4, RSV2 is 2, RSV3 is 1; §5.2: 0 without an extension
+  std::uint8_t rsv = 0;  // reserved bits; §5.2: 0 without an extension
   Opcode opcode = Opcode::continuation;
   bool masked = false;
   std::uint64_t payload_size = 0;
   std::uint32_t masking_key = 0;  // its first octet highest; 0 when not masked
 };
 
+inline constexpr std::uint8_t rsv1 = 4;         // in Header::rsv; RSV2 is 2, RSV3 is 1
 inline constexpr std::uint8_t fin_bit = 0x80;   // of a header's first byte
 inline constexpr std::uint8_t mask_bit = 0x80;  // of its second
 inline constexpr std::size_t max_header_size = 14;
@@ -122,17 +123,20 @@ inline std::size_t encode(const Header& header, std::uint8_t* to) {
 }
 
 // §10.7: all that comes is checked. First what a frame's first two bytes already get wrong:
-// reserved bits other than those in `rsv_allowed`, reserved opcodes, masking, and the two rules for
-// control frames. `receiver` is who reads them.
+// reserved bits, reserved opcodes, masking, and the two rules for control frames. `receiver` is who
+// reads them; `may_compress`: the peer, as permessage-deflate was agreed on.
 inline Error check_start(std::uint8_t first, std::uint8_t second, Role receiver,
-                         std::uint8_t rsv_allowed) {
+                         bool may_compress) {
   const std::uint8_t rsv = (first >> 4) & 0x7;
   const std::uint8_t opcode = first & 0xf;
   const bool masked = (second & mask_bit) != 0;
 
-  // §5.2: reserved bits are zero unless an extension was negotiated that gives them a meaning, as
-  // RFC 7692 (§6, §6.1) does to RSV1.
-  if ((rsv & ~rsv_allowed) != 0) return Error::reserved_bit_set;
+  // §5.2: reserved bits are zero unless an extension was negotiated that gives them a meaning.
+  // RFC 7692 §6 does so to RSV1, of a message's first frame (§6.1): not of those that continue it,
+  // nor of control frames.
+  const bool begins = opcode == static_cast<std::uint8_t>(Opcode::text) ||
+                      opcode == static_cast<std::uint8_t>(Opcode::binary);
+  if (rsv != 0 && !(rsv == rsv1 && may_compress && begins)) return Error::reserved_bit_set;
   // §5.2: "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket
   // Connection_."
   if (!is_known(static_cast<Opcode>(opcode))) return Error::reserved_opcode;

@@ -99,13 +99,16 @@ TEST_CASE("RFC 6455 §5.2: a length in more bytes than it needs, or with its top
   }
 }
 
-TEST_CASE("RFC 6455 §5.2: a reserved bit that an extension defines is let through, and no other") {
-  for (std::uint8_t allowed = 0; allowed < 8; ++allowed) {
-    for (std::uint8_t rsv = 0; rsv < 8; ++rsv) {
-      const auto first = static_cast<std::uint8_t>(0x81 | rsv << 4);
-      const bool fine = (rsv | allowed) == allowed;
-      CHECK(check_start(first, 0x80, Role::server, allowed) ==
-            (fine ? Error::none : Error::reserved_bit_set));
+TEST_CASE("RFC 7692 §6: RSV1 may be set where a message begins, if that was agreed; no other bit") {
+  for (const bool agreed : {false, true}) {
+    for (const std::uint8_t opcode : {0x0, 0x1, 0x2, 0x8, 0x9, 0xa}) {
+      for (std::uint8_t rsv = 0; rsv < 8; ++rsv) {
+        const auto first = static_cast<std::uint8_t>(0x80 | rsv << 4 | opcode);
+        const bool fine = rsv == 0 || (rsv == 4 && agreed && (opcode == 0x1 || opcode == 0x2));
+        CAPTURE(first);
+        CHECK(check_start(first, 0x80, Role::server, agreed) ==
+              (fine ? Error::none : Error::reserved_bit_set));
+      }
     }
   }
 }
