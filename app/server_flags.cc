@@ -203,11 +203,11 @@ void add_compression_flags(Flags& flags, ServerSettings& settings) {
   add.bytes("--compress-threshold", "send messages as they are that are smaller than this",
             compression.threshold_bytes);
   flags.value("--compress-level", "LEVEL",
-              "fast, or small (takes some four times the time) (default: fast)",
+              "fast, or small: a little smaller, in two to four times the time (default: fast)",
               [&compression](std::string_view text) -> std::string {
                 if (text != "fast" && text != "small") return "must be fast or small";
                 compression.level =
-                    text == "fast" ? ws::deflate::Level::fast : ws::deflate::Level::normal;
+                    text == "fast" ? ws::deflate::Level::fast : ws::deflate::Level::small;
                 return {};
               });
   flags.number("--compress-window", "BITS",

@@ -292,7 +292,7 @@ int main() {
     for (const Context context : contexts) {
       measure_inflate(corpus, context);
       measure_deflate(corpus, context, Level::fast);
-      measure_deflate(corpus, context, Level::normal);
+      measure_deflate(corpus, context, Level::small);
     }
   }
 }

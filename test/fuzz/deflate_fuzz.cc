@@ -81,7 +81,7 @@ Data compress(Deflater& deflater, Bytes message) {
 }
 
 void send_all(Bytes data, std::uint8_t choices, std::uint8_t seed, int times) {
-  const Level level = choices & 1 ? Level::fast : Level::normal;
+  const Level level = choices & 1 ? Level::fast : Level::small;
   const bool keep = choices & 2;
   const int bits = min_window_bits + (choices >> 2) % 8;
   Deflater deflater(level, bits);

@@ -144,7 +144,7 @@ class ProtocolDriver final : public WireDriver {
 
   DumpRandom random_;
   Pool pool_;
-  deflate::MessageCodec codec_{pool_, deflate::Level::normal};
+  deflate::MessageCodec codec_{pool_, deflate::Level::small};
   Settings settings_;
   Protocol protocol_{settings_};
   EventLog events_;
@@ -241,7 +241,7 @@ Options options_of(const WireSetup& setup, crypto::Random& random) {
   options.subprotocols = setup.subprotocols;
   if (setup.compression) {
     options.compression = ws::Compression{
-        .windows = *setup.compression, .level = deflate::Level::normal, .threshold_bytes = 0};
+        .windows = *setup.compression, .level = deflate::Level::small, .threshold_bytes = 0};
   }
   options.stop_on_signals = false;
   options.random = &random;

@@ -28,8 +28,8 @@
 
 namespace sockeye::ws::deflate {
 
-// fast: the size of zlib's level 1, in less than half of its time. normal: the size of its level 6.
-enum class Level : std::uint8_t { fast, normal };
+// fast: the size of zlib's level 1, in less than half of its time. small: the size of its level 6.
+enum class Level : std::uint8_t { fast, small };
 
 // What compress() needs of room: what a message grows by where nothing can be saved (five bytes for
 // each stored block and one for the end, §3.2.4), and what the writer of bits uses beyond.

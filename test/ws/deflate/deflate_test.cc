@@ -24,7 +24,7 @@ namespace {
 
 using Data = std::vector<std::uint8_t>;
 
-constexpr Level levels[] = {Level::fast, Level::normal};
+constexpr Level levels[] = {Level::fast, Level::small};
 constexpr std::string_view trailer("\x00\x00\xff\xff", 4);  // RFC 7692 §7.2.2
 
 Data compress(Deflater& deflater, Bytes message) {
@@ -34,7 +34,7 @@ Data compress(Deflater& deflater, Bytes message) {
   return output;
 }
 
-Data compress(std::string_view message, Level level = Level::normal, int window_bits = 15) {
+Data compress(std::string_view message, Level level = Level::small, int window_bits = 15) {
   Deflater deflater(level, window_bits);
   return compress(deflater, as_bytes(message));
 }
@@ -124,9 +124,9 @@ std::size_t differing_distance(const std::string& text, std::size_t distance) {
 
 }  // namespace
 
-static_assert(Deflater::state_bytes(Level::normal, 15) <= 117 * 1024);
+static_assert(Deflater::state_bytes(Level::small, 15) <= 117 * 1024);
 static_assert(Deflater::state_bytes(Level::fast, 15) <= 67 * 1024);
-static_assert(Deflater::state_bytes(Level::normal, 8) <= 3 * 1024);
+static_assert(Deflater::state_bytes(Level::small, 8) <= 3 * 1024);
 static_assert(sizeof(Deflater) <= 64);
 
 TEST_CASE("Deflate: RFC 7692 §7.2.3.1 and §7.2.3.2, byte for byte where the RFC leaves no choice") {
@@ -135,7 +135,7 @@ TEST_CASE("Deflate: RFC 7692 §7.2.3.1 and §7.2.3.2, byte for byte where the RF
     REQUIRE(link.carries("Hello"));
     CHECK(link.last == Data{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00});  // one fixed block
     REQUIRE(link.carries("Hello"));
-    if (level == Level::normal) CHECK(link.last.size() <= 5);  // the RFC's has f2 00 11 00 00
+    if (level == Level::small) CHECK(link.last.size() <= 5);  // the RFC's has f2 00 11 00 00
     link.forget();
     REQUIRE(link.carries("Hello"));
     CHECK(link.last == Data{0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00});
