@@ -19,6 +19,7 @@ export class NodeClient {
   constructor(url, protocols, options) {
     this.socket = new WebSocket(url, protocols, { maxPayload: 64 * 1024 * 1024, ...options });
     this.socket.on("message", (data, isBinary) => this.#deliver({ data, isBinary }));
+    this.socket.once("upgrade", ({ headers }) => (this.extensions = headers["sec-websocket-extensions"]));
     this.socket.on("error", () => {});  // the close event follows, and tells as much
     this.closed = new Promise((resolve) => {
       this.socket.once("close", (code, reason) => resolve({ code, reason: String(reason) }));

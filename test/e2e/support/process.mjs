@@ -22,6 +22,11 @@ export function anonymousBytes(pid) {
   return 1024 * Number(/^Anonymous: +(\d+)/m.exec(rollup)[1]);
 }
 
+// The most memory that it has ever had.
+export function peakBytes(pid) {
+  return 1024 * Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))[1]);
+}
+
 // Whether it runs with one of the compiler's sanitizers (libasan.so, libtsan.so).
 export const isSanitized = (pid) => /lib[a-z]+san\.so/.test(readFileSync(`/proc/${pid}/maps`, "latin1"));
 

@@ -21,8 +21,13 @@ export function upgradeRequest(host, fields = {}) {
   return `GET / HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
 }
 
+// The reserved bits of a frame, as its first byte has them.
+export const RSV1 = 0x40;
+export const RSV2 = 0x20;
+export const RSV3 = 0x10;
+
 // A frame as a client sends it (RFC 6455 §5.2), with the masking key of §5.7's example.
-export function frame(opcode, payload = "", { fin = true, masked = true } = {}) {
+export function frame(opcode, payload = "", { fin = true, rsv = 0, masked = true } = {}) {
   const body = Buffer.from(payload);
   const key = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
   const maskBit = masked ? 0x80 : 0;
@@ -37,7 +42,7 @@ export function frame(opcode, payload = "", { fin = true, masked = true } = {}) 
     length.writeBigUInt64BE(BigInt(body.length), 1);
   }
   if (masked) for (let i = 0; i < body.length; i += 1) body[i] ^= key[i % 4];
-  return Buffer.concat([Buffer.from([(fin ? 0x80 : 0) | opcode]), length, masked ? key : Buffer.alloc(0), body]);
+  return Buffer.concat([Buffer.from([(fin ? 0x80 : 0) | rsv | opcode]), length, masked ? key : Buffer.alloc(0), body]);
 }
 
 export const TEXT = 1;
@@ -95,7 +100,7 @@ export class RawClient {
     return { status: Number(statusLine.split(" ")[1]), fields, body: this.#take(size) };
   }
 
-  // A frame as a server sends it: { fin, opcode, masked, payload }.
+  // A frame as a server sends it: { fin, rsv, opcode, masked, payload }.
   async frame() {
     await this.#need(2, "a frame's header");
     const [first, second] = this.received;
@@ -105,7 +110,8 @@ export class RawClient {
     const header = this.#take(headerSize);
     const size = form < 126 ? form : form === 126 ? header.readUInt16BE(2) : Number(header.readBigUInt64BE(2));
     await this.#need(size, "a frame's payload");
-    return { fin: first >= 128, opcode: first & 15, masked: second >= 128, payload: this.#take(size) };
+    const payload = this.#take(size);
+    return { fin: first >= 128, rsv: first & 0x70, opcode: first & 15, masked: second >= 128, payload };
   }
 
   // The next Close frame, other frames passed over: { code, reason }.
@@ -126,11 +132,12 @@ export class RawClient {
   }
 }
 
-// A raw connection that has been through the opening handshake.
+// A raw connection that has been through the opening handshake; `extensions` are those agreed on.
 export async function openRaw(t, server, fields) {
   const client = await RawClient.connect(t, { host: server.hostname, port: server.port });
   client.write(upgradeRequest(server.host, fields));
-  const { status } = await client.response();
+  const { status, fields: answer } = await client.response();
   if (status !== 101) throw new Error(`the handshake was answered with ${status}`);
+  client.extensions = answer["sec-websocket-extensions"];
   return client;
 }
