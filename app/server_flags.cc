@@ -183,6 +183,7 @@ void add_time_flags(Flags& flags, ws::Limits& limits) {
 }
 
 void add_compression_flags(Flags& flags, ServerSettings& settings) {
+  using Compress = ServerSettings::Compress;
   ws::Compression& compression = settings.compression;
   flags.value(
       "--compress", "HOW",
@@ -190,13 +191,16 @@ void add_compression_flags(Flags& flags, ServerSettings& settings) {
       "for itself, so that a connection takes no memory for it); dedicated (messages refer "
       "to those before them, and become smaller: up to 150 KB for each connection) "
       "(default: off)",
-      [&settings, &compression](std::string_view text) -> std::string {
-        if (text != "off" && text != "shared" && text != "dedicated") {
+      [&settings](std::string_view text) -> std::string {
+        if (text == "off") {
+          settings.compress = Compress::off;
+        } else if (text == "shared") {
+          settings.compress = Compress::shared;
+        } else if (text == "dedicated") {
+          settings.compress = Compress::dedicated;
+        } else {
           return "must be off, shared or dedicated";
         }
-        settings.compress = text != "off";
-        compression.windows.server.context_takeover = text == "dedicated";
-        compression.windows.client.context_takeover = text == "dedicated";
         return {};
       });
   LimitFlags add(flags);
@@ -308,7 +312,17 @@ std::string ServerSettings::complete() {
       limits.ping_interval_ms != 0) {
     return "--idle-timeout must be longer than --ping-interval, or nobody is asked first";
   }
-  if (compress) options.compression = compression;
+  if (compress == Compress::off && compression != ws::Compression()) {
+    return "--compress-threshold, --compress-level and --compress-window need --compress";
+  }
+  if (compress != Compress::dedicated && limits.contexts_bytes != ws::Limits().contexts_bytes) {
+    return "--compress-memory needs --compress dedicated";
+  }
+  if (compress != Compress::off) {
+    compression.windows.server.context_takeover = compress == Compress::dedicated;
+    compression.windows.client.context_takeover = compress == Compress::dedicated;
+    options.compression = compression;
+  }
   if (trust_given && options.proxies.tell == ws::Proxies::Tell::nothing) {
     return "--trust needs --proxy";
   }

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,9 @@ struct ServerSettings {
   // say where nothing was. Returns what contradicts itself, or nothing.
   std::string complete();
 
-  bool compress = false;        // as `compression` says
-  ws::Compression compression;  // until complete()
+  enum class Compress : std::uint8_t { off, shared, dedicated };
+  Compress compress = Compress::off;
+  ws::Compression compression;  // how, until complete()
   bool buffered_given = false;
   bool trust_given = false;
 };

@@ -37,6 +37,8 @@ struct Compression {
   deflate::Parameters windows = {};
   deflate::Level level = deflate::Level::fast;
   std::size_t threshold_bytes = 64;  // messages of less are sent as they are
+
+  bool operator==(const Compression&) const = default;
 };
 
 struct Options {

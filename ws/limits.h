@@ -15,6 +15,12 @@ namespace sockeye::ws {
 // with the square of their number.
 inline constexpr std::size_t max_subprotocols = 64;
 
+// What a message of `message_bytes` may take when it is compressed (RFC 7692): one that can't be
+// made smaller grows a little, with any compressor.
+constexpr std::uint64_t compressed_limit(std::uint64_t message_bytes) {
+  return message_bytes + message_bytes / 8 + 64;
+}
+
 struct Limits {
   // HTTP heads (RFC 9112 §3: a server that gets a longer request target answers 414;
   // RFC 6585 §5: 431 for fields).

@@ -108,8 +108,12 @@ Event Protocol::read_on(MutableBytes& input) {
 // A message that came as one frame: unmasked and checked where it lies.
 Event Protocol::whole_message(const Header& header, MutableBytes payload) {
   // §10.4, for those that need no Assembler.
-  if (payload.size() > settings_.limits.message_bytes) return fail(Error::message_too_big);
-  if (header.rsv != 0) {  // RFC 7692 §6.2: RSV1, for take_header() lets no other bit through
+  const bool compressed = header.rsv != 0;
+  const std::uint64_t limit = settings_.limits.message_bytes;
+  if (payload.size() > (compressed ? compressed_limit(limit) : limit)) {
+    return fail(Error::message_too_big);
+  }
+  if (compressed) {  // RFC 7692 §6.2: RSV1, for take_header() lets no other bit through
     settings_.kernels.mask(payload.data(), payload.data(), payload.size(), header.masking_key);
     return compressed_message(header.opcode, payload);
   }

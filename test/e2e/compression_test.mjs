@@ -200,9 +200,10 @@ test("compression: sockeye cat offers none without --compress, and does without 
 
 for (const mode of ["off", ...MODES]) {
   test(`compression: sockeye cat --compress with sockeye echo --compress ${mode}`, async (t) => {
-    for (const bits of BITS) {
+    for (const bits of mode === "off" ? [] : BITS) {
       await catEchoes(t, (await startEcho(t, "--compress", mode, "--compress-window", String(bits))).url, "--compress");
     }
+    await catEchoes(t, (await startEcho(t, "--compress", mode)).url, "--compress");
   });
 }
 
@@ -295,7 +296,7 @@ test("compression: RSV1 where nobody agreed on it is 1002 (RFC 6455 §5.2)", asy
   assert.equal(await codeFor(t, on, message, "permessage-deflate; server_max_window_bits=7"), 1002);
 });
 
-test("compression: RSV1 on continuations and control frames, RSV2 and RSV3 are 1002 (§6.1)", async (t) => {
+test("compression: RSV1 on continuations and control frames, RSV2 and RSV3 are 1002 (RFC 7692 §6.1)", async (t) => {
   const server = await startEcho(t, ...dedicated);
   const begun = (rsv) => frame(BINARY, compressed.subarray(0, 10), { fin: false, rsv });
   for (const rsv of [0, RSV1]) {
@@ -319,17 +320,17 @@ async function refusedWith1007(t, server, opcode, payload, what) {
 }
 
 const invalid = [
-  ["§3.2.3: a block of the reserved type", "06"],
-  ["§3.2.4: a stored block whose length has no complement", "00050005004142434445"],
-  ["§3.2.5: a distance that stands for none", "4a043e00"],
-  ["§3.2.5: a length that stands for none", "4a1c0300"],
-  ["§3.2.5: a distance further back than the message's beginning", "4a042200"],
-  ["§3.2.7: more lengths than there are", "fcff"],
-  ["§3.2.7: a code with too many words", "04e09324499224499200"],
-  ["§3.2.7: a code with too few words", "04000e00"],
+  ["RFC 1951 §3.2.3: a block of the reserved type", "06"],
+  ["RFC 1951 §3.2.4: a stored block whose length has no complement", "00050005004142434445"],
+  ["RFC 1951 §3.2.5: a distance that stands for none", "4a043e00"],
+  ["RFC 1951 §3.2.5: a length that stands for none", "4a1c0300"],
+  ["RFC 1951 §3.2.5: a distance further back than the message's beginning", "4a042200"],
+  ["RFC 1951 §3.2.7: more lengths than there are", "fcff"],
+  ["RFC 1951 §3.2.7: a code with too many words", "04e09324499224499200"],
+  ["RFC 1951 §3.2.7: a code with too few words", "04000e00"],
   ["nothing at all", ""],
 ];
-test("compression: data that isn't DEFLATE's is 1007 (§7.2.2, and RFC 1951)", async (t) => {
+test("compression: data that isn't DEFLATE's is 1007 (RFC 7692 §7.2.2, and RFC 1951)", async (t) => {
   const server = await startEcho(t, ...dedicated);
   const near = await openRaw(t, server, { "Sec-WebSocket-Extensions": "permessage-deflate" });
   near.write(frame(TEXT, Buffer.from("4a04020000", "hex"), { rsv: RSV1 }));
@@ -337,7 +338,7 @@ test("compression: data that isn't DEFLATE's is 1007 (§7.2.2, and RFC 1951)", a
   for (const [what, hex] of invalid) await refusedWith1007(t, server, BINARY, Buffer.from(hex, "hex"), what);
 });
 
-test("compression: a message that is cut off anywhere is 1007 (§7.2.2)", async (t) => {
+test("compression: a message that is cut off anywhere is 1007 (RFC 7692 §7.2.2)", async (t) => {
   const server = await startEcho(t, "--compress", "shared");
   // "Brooks, rivers, rivers", not from zlib but written down: versions of it differ.
   const payload = Buffer.from("722acacfcf2ed65128ca2c4b2d82d30000", "hex");
@@ -361,7 +362,7 @@ test("compression: a text that isn't UTF-8 once it is inflated is 1007 (RFC 6455
   }
 });
 
-test("compression: --max-message holds for what is inflated, to the byte (§8)", async (t) => {
+test("compression: --max-message holds for what is inflated, to the byte (RFC 7692 §8)", async (t) => {
   const server = await startEcho(t, ...dedicated, "--max-message", "100000");
   for (const make of KINDS) {
     if (make === randomOf) continue;  // compressed, it is larger than that itself
@@ -373,7 +374,7 @@ test("compression: --max-message holds for what is inflated, to the byte (§8)",
   }
 });
 
-test("compression: a bomb is 1009, and costs no more memory than the largest message (§8)", async (t) => {
+test("compression: a bomb is 1009, and costs no more memory than the largest message (RFC 7692 §8)", async (t) => {
   const cap = 4 * MIB;
   // One thread, for each has a buffer of its own to inflate into.
   const server = await startEcho(t, ...dedicated, "--threads", "1", "--max-message", String(cap));
@@ -407,7 +408,7 @@ const illegal = [
   "mystery", "mystery=1", "server_max_window_bits=10; mystery", "max_window_bits=10",
 ];
 
-test("compression: an offer with a parameter that can't be is declined, and the connection opens (§7)", async (t) => {
+test("compression: an offer with a parameter that can't be is declined, and the connection opens (RFC 7692 §7)", async (t) => {
   const server = await startEcho(t, ...dedicated);
   await Promise.all(illegal.map(async (parameters) => {
     const client = await openRaw(t, server, { "Sec-WebSocket-Extensions": `permessage-deflate; ${parameters}` });
@@ -426,7 +427,7 @@ const choices = [
   ['permessage-deflate; server_max_window_bits="11"', { server_max_window_bits: 11 }],
   ["permessage-bzip2, deflate", undefined],
 ];
-test("compression: of several offers the first right one is taken (§5.1)", async (t) => {
+test("compression: of several offers the first right one is taken (RFC 7692 §5.1)", async (t) => {
   const server = await startEcho(t, ...dedicated);
   for (const [offers, agreed] of choices) {
     const client = await openRaw(t, server, { "Sec-WebSocket-Extensions": offers });
@@ -456,7 +457,7 @@ test("options: --compress off is the default, and declines", async (t) => {
   }
 });
 
-test("options: --compress shared begins every message anew, dedicated refers to those before (§7.1.1)", async (t) => {
+test("options: --compress shared begins every message anew, dedicated refers to those before (RFC 7692 §7.1.1)", async (t) => {
   const shared = await twice(t, await startEcho(t, "--compress", "shared"));
   assert.equal(shared.second, shared.first);
   const server = await startEcho(t, "--compress", "dedicated");
@@ -497,7 +498,7 @@ test("options: --compress-level small sends less than fast, which is the default
   assert.equal((await twice(t, await startEcho(t, "--compress", "shared"), "", message)).first, sizes.fast);
 });
 
-test("options: --compress-window is told, and kept to, by both sides (§7.1.2)", async (t) => {
+test("options: --compress-window is told, and kept to, by both sides (RFC 7692 §7.1.2)", async (t) => {
   for (const mode of MODES) {
     for (const bits of BITS) {
       const server = await startEcho(t, "--compress", mode, "--compress-window", String(bits));
@@ -520,7 +521,7 @@ test("options: --compress-window is told, and kept to, by both sides (§7.1.2)",
   }
 });
 
-test("compression: a distance beyond the client's window is 1007, one of all of it is not (§7.1.2.2)", async (t) => {
+test("compression: a distance beyond the client's window is 1007, one of all of it is not (RFC 7692 §7.1.2.2)", async (t) => {
   const server = await startEcho(t, ...dedicated);
   // (zlib doesn't refer back by all of its window, so it gets a larger one.)
   const far = async (distance) => {
@@ -586,6 +587,10 @@ const mistakes = [
   ["--compress-threshold", "-1"], ["--compress-threshold", "0"], ["--compress-threshold", "1k"], ["--compress-threshold", ""],
   ["--compress-level", "6"], ["--compress-level", "best"],
   ["--compress-window", "7"], ["--compress-window", "16"], ["--compress-window", "08x"], ["--compress-window", ""],
+  // Flags that say how, where nothing is to be compressed.
+  ["--compress-threshold", "100"], ["--compress-level", "small"], ["--compress-window", "9"],
+  ["--compress-level", "small", "--compress", "off"],
+  ["--compress-memory", "1000000"], ["--compress-memory", "1000000", "--compress", "shared"],
   ["--compress-memory", "-1"], ["--compress-memory", "0"], ["--compress-memory", "lots"], ["--compress-speed", "1"],
 ];
 for (const args of mistakes) {

@@ -39,7 +39,9 @@ Error Assembler::begin_frame(const Header& header) {
     validator_.reset();
   }
   // §10.4. By subtraction, as no sum of lengths may overflow.
-  if (header.payload_size > limits_.message_bytes - message_size_) return Error::message_too_big;
+  const std::uint64_t limit =
+      compressed_ ? compressed_limit(limits_.message_bytes) : limits_.message_bytes;
+  if (header.payload_size > limit - message_size_) return Error::message_too_big;
   if (fragments_ == limits_.message_fragments) return Error::too_many_fragments;
   message_size_ += header.payload_size;
   ++fragments_;

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ws/limits.h"
+
 namespace sockeye::ws::deflate {
 namespace {
 
@@ -109,6 +111,19 @@ TEST_CASE("RFC 6455 §10.4: a message of just the limit is none too large") {
       REQUIRE(!cut);
       CHECK(cut.error() == Error::message_too_big);
     }
+  }
+}
+
+TEST_CASE("RFC 6455 §10.4: no compressor makes a message so large that it is refused for that") {
+  Rig rig;
+  for (const std::size_t size : {0, 1, 100, 70'000, 1'000'000}) {
+    std::string noise(size, '\0');
+    std::uint32_t state = 1;
+    for (char& byte : noise) {
+      byte = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
+    }
+    CHECK(rig.sent(noise).size() <= compressed_limit(size));
+    CHECK(max_compressed_size(size) <= compressed_limit(size));
   }
 }
 
