@@ -302,8 +302,10 @@ std::string ServerSettings::complete() {
     limits.buffered_bytes = static_cast<std::size_t>(std::clamp<std::uint64_t>(
         two_messages, limits.buffered_bytes, std::numeric_limits<std::size_t>::max()));
   }
-  // A message that grows holds two blocks, of sizes that are powers of two.
-  const std::uint64_t largest_message = 2 * std::bit_ceil(limits.message_bytes);
+  // A message that grows holds two blocks, of sizes that are powers of two. Compressed, it is there
+  // as it came and as it is meant, and its answer takes as much.
+  const std::uint64_t largest_message =
+      (compress == Compress::off ? 2 : 4) * std::bit_ceil(limits.message_bytes);
   if (limits.memory_bytes < largest_message) {
     return "--max-memory must be at least " + to_text(largest_message) + ", for --max-message " +
            to_text(limits.message_bytes);
@@ -321,6 +323,10 @@ std::string ServerSettings::complete() {
   if (compress != Compress::off) {
     compression.windows.server.context_takeover = compress == Compress::dedicated;
     compression.windows.client.context_takeover = compress == Compress::dedicated;
+    // Of a client that keeps nothing, nothing is kept either, whatever its window.
+    if (compress == Compress::shared) {
+      compression.windows.client.window_bits = ws::deflate::max_window_bits;
+    }
     options.compression = compression;
   }
   if (trust_given && options.proxies.tell == ws::Proxies::Tell::nothing) {

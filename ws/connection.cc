@@ -15,6 +15,14 @@ namespace sockeye::ws {
 using net::log;
 using net::LogLevel;
 
+namespace {
+
+// How much a connection hands on in one turn, but for what is one message. More than the loop
+// receives at once, so that only what was inflated reaches it.
+constexpr std::size_t turn_bytes = 1024 * 1024;
+
+}  // namespace
+
 // Input that came before a pause and was not processed, in a block of the pool.
 struct Connection::Kept {
   std::size_t block_size;
@@ -91,10 +99,7 @@ SendResult Connection::send(PreparedMessage& message) {
   if (!is_compressed(payload.size())) return send_payload(message.opcode(), {payload});
   // A context of its own needs a compression of its own.
   if (protocol_.sent_side().context_takeover) return send_compressed(message.opcode(), payload);
-  const auto compressed = message.compressed(protocol_);
-  if (compressed) return send_payload(message.opcode(), *compressed);
-  end(Error::out_of_memory);
-  return SendResult::closing;
+  return send_payload(message.opcode(), message.compressed(protocol_));
 }
 
 // RFC 6455 §6.1. Only an open connection sends: in the opening handshake nothing comes after the
@@ -118,12 +123,7 @@ inline bool Connection::is_compressed(std::size_t size) const {
 
 // RFC 7692 §6.1.
 SendResult Connection::send_compressed(Opcode opcode, Bytes message) {
-  const auto payload = protocol_.compress(message);
-  if (!payload) {
-    end(Error::out_of_memory);
-    return SendResult::closing;
-  }
-  const SendResult result = send_payload(opcode, *payload);
+  const SendResult result = send_payload(opcode, protocol_.compress(message));
   protocol_.release_compressed();
   return result;
 }
@@ -297,6 +297,10 @@ MutableBytes Connection::process(MutableBytes bytes) {
     if (on_hold()) return bytes;
     if (state_ != State::handshaking) {
       receive_frames(bytes);
+      if (!bytes.empty() && in_use() && !on_hold()) {  // enough for this turn
+        loop().schedule(*this);
+        return bytes;
+      }
     } else if (endpoint_.settings_.role == Role::server) {
       receive_requests(bytes);
     } else {
@@ -362,16 +366,20 @@ inline void Connection::deliver(Opcode opcode, MutableBytes payload) {
   endpoint_.handler_.on_message(*this, Message(opcode, payload));
 }
 
-// RFC 6455 §6.2.
+// What was inflated may be a thousand times what came, so there is a limit to what is handed on in
+// one turn; the rest of the input waits for the next one, and others have theirs.
 void Connection::receive_frames(MutableBytes& bytes) {
-  while (!bytes.empty() && !paused_ && state_ != State::lingering && !closed()) {
+  std::size_t handled = 0;
+  while (!bytes.empty() && !paused_ && state_ != State::lingering && !closed() &&
+         handled < turn_bytes) {
     Opcode opcode;
     MutableBytes payload;
     if (protocol_.take_message(bytes, opcode, payload)) {
       deliver(opcode, payload);
       continue;
     }
-    const Event event = protocol_.read(bytes);
+    const Event event = protocol_.read(bytes);  // RFC 6455 §6.2
+    handled += event.payload.size();
     handle(event, bytes.empty());
     protocol_.release();
   }

@@ -230,6 +230,8 @@ void Connection::accept_upgrade(const http::Request& request) {
 // held to limits.contexts_bytes, and given back in its destructor. False when there is no memory.
 bool Connection::accept_compression(const http::Request& request, net::TextWriter& response) {
   deflate::Parameters wanted = endpoint_.options_.compression->windows;
+  // zlib, which most clients have, can't compress with 2^8: that is only for those that say so.
+  wanted.client.window_bits = std::max<std::uint8_t>(wanted.client.window_bits, 9);
   const deflate::MessageCodec& codec = *endpoint_.settings_.codec;
   MemoryBudget& budget = endpoint_.admission_.contexts;
   const std::size_t most = codec.context_bytes(wanted.server, wanted.client);

@@ -8,20 +8,18 @@ namespace sockeye::ws {
 PreparedMessage::PreparedMessage(Endpoint& endpoint, Opcode opcode, Bytes payload)
     : opcode_(opcode), message_(payload), deflated_(endpoint.loop().pool()) {}
 
-std::optional<Payload> PreparedMessage::compressed(Protocol& protocol) {
-  const std::uint8_t window_bits = protocol.sent_side().window_bits;
-  if (window_bits_ == window_bits) return payload_;
-  const auto payload = protocol.compress(message_);
-  if (!payload) return std::nullopt;
-  payload_ = *payload;
-  if (payload->compressed) {
-    deflated_.clear();
-    if (!deflated_.append(payload->bytes)) return std::nullopt;
-    payload_.bytes = deflated_.bytes();
+Payload PreparedMessage::compressed(Protocol& protocol) {
+  Variant& variant = variants_[protocol.sent_side().window_bits];
+  if (!variant.known) {
+    const Payload payload = protocol.compress(message_);
+    const std::size_t size = payload.compressed ? payload.bytes.size() : 0;
+    const bool kept = size == 0 || deflated_.append(payload.bytes);
+    protocol.release_compressed();
+    if (!kept) return {message_};  // there is no memory for it, so it goes as it is
+    variant = {true, payload.compressed, deflated_.size() - size, size};
   }
-  protocol.release_compressed();
-  window_bits_ = window_bits;
-  return payload_;
+  if (!variant.compressed) return {message_};
+  return {deflated_.bytes().subspan(variant.begin, variant.size), true};
 }
 
 }  // namespace sockeye::ws

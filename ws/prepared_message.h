@@ -7,8 +7,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstdint>
-#include <optional>
+#include <array>
+#include <cstddef>
 
 #include "net/buffer.h"
 #include "net/bytes.h"
@@ -31,15 +31,22 @@ class PreparedMessage {
  private:
   friend class Connection;
 
-  // What a connection without a context, and with such a window, is to send; from the first call
-  // for that window on it is there. Nothing where there is no memory.
-  std::optional<Payload> compressed(Protocol& protocol);
+  // Without a context, what is sent depends on the window's size alone.
+  struct Variant {
+    bool known = false;
+    bool compressed = false;
+    std::size_t begin = 0;  // in deflated_
+    std::size_t size = 0;
+  };
+
+  // What a connection that keeps no context is to send. Compressed with the first call for its
+  // window; the bytes are valid until the next call.
+  Payload compressed(Protocol& protocol);
 
   const Opcode opcode_;
   const Bytes message_;
-  Buffer deflated_;
-  Payload payload_;
-  std::uint8_t window_bits_ = 0;  // those that payload_ is for; 0: none yet
+  std::array<Variant, deflate::max_window_bits + 1> variants_;
+  Buffer deflated_;  // of all variants, one behind the other
 };
 
 }  // namespace sockeye::ws

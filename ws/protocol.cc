@@ -307,11 +307,11 @@ deflate::Contexts* Protocol::contexts() const {
 
 // RFC 7692 §6.1. Without a context, a message that compression makes no smaller goes as it is. With
 // one, it is in it already, and has to go as the peer expects it.
-std::optional<Payload> Protocol::compress(Bytes message) {
+Payload Protocol::compress(Bytes message) {
   const auto compressed = settings_.codec->deflate(message, sent_side(), contexts());
-  if (!compressed) return std::nullopt;
-  if (!sent_takeover_ && compressed->size() >= message.size()) return Payload{message};
-  return Payload{*compressed, true};
+  if (!compressed) return {message};
+  if (!sent_takeover_ && compressed->size() >= message.size()) return {message};
+  return {*compressed, true};
 }
 
 void Protocol::release_inflated() {

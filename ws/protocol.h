@@ -27,7 +27,6 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
 #include "net/bytes.h"
@@ -133,9 +132,9 @@ class Protocol {
   bool may_compress() const { return sent_bits_ != 0; }
   deflate::Parameters::Side sent_side() const { return {sent_takeover_, sent_bits_}; }
   // RFC 7692 §7.2.1: what to send for a message, which is to be sent then, and before any other.
-  // Its bytes are valid until the next call for any connection of the endpoint. Nothing where there
-  // is no memory.
-  std::optional<Payload> compress(Bytes message);
+  // Its bytes are valid until the next call for any connection of the endpoint. Where there is no
+  // memory to compress it, it is to go as it is.
+  Payload compress(Bytes message);
   // It has been sent: its memory is given back.
   void release_compressed() { settings_.codec->release_deflated(); }
 

@@ -106,10 +106,12 @@ void add_payload_flags(Flags& flags, Settings& settings) {
                 settings.payload_given = true;
                 return {};
               });
-  flags.toggle("--compress",
-               "offer permessage-deflate (RFC 7692), and send messages compressed if the server "
-               "takes it. Bytes are counted as they are without",
-               [&settings] { settings.compress = true; });
+  flags.toggle(
+      "--compress",
+      "offer permessage-deflate (RFC 7692), and send messages compressed if the server "
+      "takes it: those of 64 bytes and more. (Wants --text json or so: random bytes can't be "
+      "compressed. Bytes are counted as they are without.)",
+      [&settings] { settings.compress = true; });
   flags.toggle("--check",
                "compare the contents of what comes back, too; length and type always are",
                [&settings] { settings.check = settings.payload_given = true; });
@@ -198,6 +200,7 @@ std::string Settings::complete() {
   if (raw_echo && (subscribers > 0 || idle > 0)) {
     return "--raw-echo: such a server has no subscribers and answers no Ping";
   }
+  if (raw_echo && compress) return "--raw-echo: such a server doesn't compress";
   if (subscribers > 0 && smallest_bytes < Payload::head_bytes) {
     return "-s: with --subscribers a message has at least " + to_text(Payload::head_bytes) +
            " bytes, which say when it was sent";

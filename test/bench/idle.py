@@ -46,9 +46,11 @@ def three(raw):
     return [("three messages each", step)]
 
 
+SHORT = words(1024)
+LONG = words(65536)
 COMPRESSED = [
-    ("three messages of 1 KiB each", lambda it: [echo_compressed(it, words(1024)) for _ in range(3)]),
-    ("one of 64 KiB each", lambda it: echo_compressed(it, words(65536))),
+    ("three messages of 1 KiB each", lambda it: [echo_compressed(it, SHORT) for _ in range(3)]),
+    ("one of 64 KiB each", lambda it: echo_compressed(it, LONG)),
 ]
 
 
@@ -62,7 +64,8 @@ def main():
     measure("raw echo", Server(program=f"{BUILD}/bench/raw_echo"), count, three(raw=True))
     for options in (["shared"], ["dedicated"], ["dedicated", "--compress-level", "small"]):
         name = " ".join(["sockeye --compress", *options])
-        server = Server("--compress", *options, "--compress-memory", "1000000000")
+        memory = [] if options == ["shared"] else ["--compress-memory", "1000000000"]
+        server = Server("--compress", *options, *memory, "--ping-interval", "0")
         measure(name, server, count // 10, COMPRESSED, COMPRESSION)
 
 

@@ -222,6 +222,59 @@ TEST_CASE("RFC 7692 §5: what was agreed about compression is the same at both e
   }
 }
 
+TEST_CASE("nothing is started with compression and in_chunks together") {
+  const Options options{.in_chunks = true, .compression = Compression()};
+  ClientRig rig({}, options);
+  CHECK(!rig.client.connect(rig.url()));
+  Server server(rig.handler, options, &rig.loop);
+  CHECK(!server.listen("127.0.0.1:0"));
+}
+
+TEST_CASE("contexts_bytes: those that come when it is spent begin each message anew") {
+  const std::size_t pair = [] {
+    Pool pool;
+    return deflate::MessageCodec(pool, deflate::Level::fast).context_bytes({}, {});
+  }();
+  Options options{.compression = Compression()};
+  options.limits.contexts_bytes = 2 * pair;
+  ClientRig rig(options, {.compression = Compression()});
+  const auto agreed = [&rig] {
+    DebugLog log;
+    const std::size_t before = rig.told.count("open");
+    rig.connect();
+    REQUIRE(rig.until(
+        [&] { return rig.told.count("open") > before && rig.handler.count("open") > before; }));
+    return log.agreements().back();
+  };
+  CHECK(agreed() == "true 15 true 15");
+  CHECK(agreed() == "true 15 true 15");
+  const Handle second = rig.told.last;
+  CHECK(agreed() == "false 15 false 15");
+  CHECK(agreed() == "false 15 false 15");
+  second.get()->close();
+  REQUIRE(rig.until([&] { return rig.server.connection_count() == 3; }));
+  CHECK(agreed() == "true 15 true 15");
+  CHECK(agreed() == "false 15 false 15");
+}
+
+TEST_CASE("compressed messages that are large when inflated come a few in a turn") {
+  ClientRig rig({.compression = Compression()}, {.compression = Compression()});
+  rig.handler.message = nullptr;
+  rig.connect();
+  REQUIRE(rig.until([&] { return rig.told.has("open") && rig.handler.has("open"); }));
+  const std::string large(1'500'000, 'a');
+  for (int i = 0; i < 10; ++i) rig.told.last.get()->send_text(large);
+  std::size_t seen = 0;
+  REQUIRE(rig.until([&] {
+    const std::size_t now = rig.handler.count("text of 1500000 bytes");
+    CHECK(now <= seen + 2);  // as input comes, and on the agenda
+    seen = now;
+    return seen == 10;
+  }));
+  rig.told.last.get()->close();
+  REQUIRE(rig.until([&] { return rig.handler.has("close 1000"); }));
+}
+
 TEST_CASE("RFC 7692 §5: compression that only one side wants isn't agreed on") {
   const std::optional<Compression> wanted = Compression();
   for (const bool server_wants : {false, true}) {

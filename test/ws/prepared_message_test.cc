@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -74,11 +75,46 @@ TEST_CASE("PreparedMessage: connections with a window, or a context, of their ow
   }
 }
 
-TEST_CASE("PreparedMessage: what is too small to be compressed goes as it is") {
+TEST_CASE("PreparedMessage: where memory is short, some get nothing, and none anything else") {
+  const deflate::Parameters wants_small{.server = small, .client = {}};
+  std::string text;
+  for (int i = 0; i < 3'000; ++i) text += "message " + std::to_string(i * i) + ", ";
+  bool all_served = false;
+  for (std::size_t limit = 20'000; !all_served; limit += 20'000) {
+    Audience audience({.server = keeps_nothing, .client = keeps_nothing},
+                      {{}, wants_small, {}, wants_small, {}});
+    MemoryBudget budget(limit);
+    Pool& pool = audience.loop.pool();
+    pool.keep_up_to(0);
+    MemoryBudget* const before = pool.budget();
+    pool.draw_on(&budget);
+    PreparedMessage message(audience.server, Opcode::text, as_bytes(text));
+    const std::string other(30'000, 'x');
+    std::size_t sent = 0;
+    audience.server.for_each([&](Connection& connection) {
+      if (connection.send_text(other) == SendResult::closing) return;
+      sent += connection.send(message) != SendResult::closing;
+    });
+    pool.draw_on(before);
+    const auto received = [&] {
+      return static_cast<std::size_t>(
+          std::count(audience.texts.begin(), audience.texts.end(), text));
+    };
+    REQUIRE(audience.until([&] { return received() == sent; }));
+    for (const std::string& one : audience.texts) CHECK((one == text || one == other));
+    all_served = sent == 5;
+  }
+}
+
+TEST_CASE("PreparedMessage: what is smaller than the threshold isn't compressed") {
   Audience audience({.server = keeps_nothing, .client = keeps_nothing}, {{}, {}});
-  std::string text = "short";
-  audience.send(text, "other");
-  CHECK(audience.texts == std::vector<std::string>{"short", "other"});
+  // (Only what is compressed stays the same when memory changes.)
+  std::string text(63, 'a');
+  audience.send(text, std::string(63, 'b'));
+  CHECK(audience.texts == std::vector<std::string>{std::string(63, 'a'), std::string(63, 'b')});
+  text = std::string(64, 'a');
+  audience.send(text, std::string(64, 'b'));
+  CHECK(audience.texts == std::vector<std::string>(2, std::string(64, 'a')));
 }
 
 }  // namespace

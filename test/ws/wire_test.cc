@@ -101,7 +101,7 @@ class ProtocolDriver final : public WireDriver {
   void send(Opcode opcode, Bytes message) {
     const std::uint32_t masking_key = key();
     const Payload payload =
-        protocol_.may_compress() ? *protocol_.compress(message) : Payload{message};
+        protocol_.may_compress() ? protocol_.compress(message) : Payload{message};
     put(protocol_.begin_message(opcode, payload, masking_key));
     Piece masked = test::piece_of(payload.bytes);
     if (settings_.role == Role::client) {

@@ -57,7 +57,8 @@ class Deflater {
   // Writes `message`, compressed, to the front of `output`, which has room for
   // max_compressed_size(message.size()), and returns the size. It ends with a whole byte, and
   // without the 00 00 ff ff that the receiver adds (RFC 7692 §7.2.1). It depends on the messages
-  // since the last forget(), and on nothing else.
+  // since the last forget(), and on how many bytes came before them (where 16-bit positions end, a
+  // match may be cut), but never on what those were.
   std::size_t compress(Bytes message, MutableBytes output, Symbols& symbols);
 
   // The next message refers to nothing before it.

@@ -28,7 +28,10 @@ Result<MutableBytes, Error> MessageCodec::inflate(Bytes payload, Parameters::Sid
   const std::size_t room = std::max(least_room, first_growth * payload.size());
   if (!inflated_.reserve(std::min(max_bytes, room))) return Error::out_of_memory;
   const Error error = inflate_stream(payload, side.window_bits, max_bytes, kept);
-  if (error != Error::none) return error;
+  if (error != Error::none) {
+    inflated_.free();
+    return error;
+  }
   // §7.2.2: the window stays, unless it was agreed that it doesn't.
   if (kept != nullptr) kept->append(inflated_.bytes());
   return inflated_.bytes();

@@ -52,7 +52,7 @@ class MessageCodec {
                                       Contexts* contexts);
 
   // §7.2.1: what to send for `message`, as agreed on for us. The result stays until the next call
-  // or release_deflated(). Nothing where there is no memory for it.
+  // or release_deflated(). Nothing where there is no memory for it; no context has changed then.
   std::optional<Bytes> deflate(Bytes message, Parameters::Side side, Contexts* contexts);
 
   // What the Contexts of a connection take, where this was agreed on for us and for the peer.
