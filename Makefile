@@ -309,7 +309,11 @@ $(BUILD)/bench/user_space.so: test/bench/user_space.cc
 bench-kernels: $(BUILD)/bench/kernels
 	@$< $(ARGS)
 
-.PHONY: bench-deflate
+.PHONY: bench-compression bench-deflate
+## bench-compression: what compression costs a whole server (ROUNDS, PEERS)
+bench-compression: $(BUILD)/sockeye
+	@SOCKEYE=$< ROUNDS=$(ROUNDS) python3 -B test/bench/compression.py
+
 ## bench-deflate: compression beside the system's zlib: speed and sizes
 bench-deflate: $(BUILD)/bench/deflate
 	@$<

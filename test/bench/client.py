@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 import zlib
 
 REQUEST = (
@@ -77,10 +78,32 @@ def echo(connection, text, raw=False):
         raise ValueError(answer)
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def connect_when_ready(port, process):
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            return connect(port)
+        except ConnectionRefusedError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def deflated(text):
+    """What is sent for `text` (RFC 7692 §7.2.1); it refers to nothing before."""
+    deflate = zlib.compressobj(wbits=-15)
+    return (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
 def echo_compressed(connection, text):
     """The same for a text of 200 to some 100,000 bytes: ours is compressed, and so is the echo."""
-    deflate = zlib.compressobj(wbits=-15)
-    payload = (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    payload = deflated(text)
     size = struct.pack("!BH", 0xfe, len(payload)) if len(payload) > 125 else bytes([0x80 | len(payload)])
     connection.sendall(b"\xc1" + size + bytes(4) + payload)
     first, size = receive(connection, 2)

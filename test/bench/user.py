@@ -14,14 +14,12 @@ SPDX-License-Identifier: MIT
 import json
 import os
 import random
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
-from client import connect
+from client import connect, connect_when_ready, free_port
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 BUILD = os.environ.get("BUILD", "build")
@@ -77,23 +75,6 @@ def servers():
             sys.exit(f'user.py: PEERS: "{peer.strip()}" is not "name=command with PORT"')
         found[name.strip()] = command.split()
     return found
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def connect_when_ready(port, process):
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
-        try:
-            return connect(port)
-        except ConnectionRefusedError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
 
 
 def measure(command, count, batch, folder):

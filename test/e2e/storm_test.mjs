@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { NodeClient } from "./support/node_client.mjs";
 import {
-  anonymousBytes, cpuSeconds, descriptors, firstDescriptors, isSanitized, unacknowledgedBytes,
+  anonymousBytes, cpuSeconds, descriptors, firstDescriptors, isSanitized, isStopped, unacknowledgedBytes, unreadBytes,
 } from "./support/process.mjs";
 import { BINARY, CLOSE, TEXT, RawClient, frame, openRaw, upgradeRequest } from "./support/raw_client.mjs";
 import { atEnd, binary, eventually, serving, sleep, start, startEcho, within } from "./support/sockeye.mjs";
@@ -239,10 +239,13 @@ for (const threads of ["1", "2"]) {
   test(`shutdown: with ${threads} thread(s), what had come before the signal is answered`, async (t) => {
     const server = await startEcho(t, "--threads", threads);
     const clients = await Promise.all(Array.from({ length: 16 }, () => openRaw(t, server)));
+    const { pid } = server.child;
     server.signal("SIGSTOP");  // so that the messages and the signal meet in one turn
+    await eventually(() => isStopped(pid), "a server that is stopped");
     const messages = Array.from({ length: 100 }, (_, n) => `message ${n}`);
-    for (const client of clients) client.write(Buffer.concat(messages.map((text) => frame(TEXT, text))));
-    await eventually(() => clients.every(({ socket }) => socket.writableLength === 0), "messages at the server");
+    const bytes = Buffer.concat(messages.map((text) => frame(TEXT, text)));
+    for (const client of clients) client.write(bytes);
+    await eventually(() => unreadBytes(pid, server.port) === clients.length * bytes.length, "messages at the server");
     server.signal("SIGTERM");
     server.signal("SIGCONT");
     for (const client of clients) {

@@ -36,11 +36,18 @@ export function cpuSeconds(pid) {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-// What the sockets of `port`, on the process's side of the network, have sent and seen no acknowledgement of.
-export function unacknowledgedBytes(pid, port) {
+// After SIGSTOP: whether all threads have been stopped.
+export const isStopped = (pid) => readdirSync(`/proc/${pid}/task`).every((thread) =>
+  /^.*\) T/s.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1")));
+
+// A column of /proc/net/tcp, summed up over the sockets of `port`, on the process's side of the network.
+function queuedBytes(pid, port, column) {
   const [, ...rows] = readFileSync(`/proc/${pid}/net/tcp`, "latin1").trim().split("\n");
   const hex = (text) => Number.parseInt(text, 16);
   return rows.map((row) => row.trim().split(/[\s:]+/))
     .filter(([, , localPort]) => hex(localPort) === port)
-    .reduce((sum, fields) => sum + hex(fields[6]), 0);
+    .reduce((sum, fields) => sum + hex(fields[column]), 0);
 }
+// What they have sent and seen no acknowledgement of; what they have received and nobody has read.
+export const unacknowledgedBytes = (pid, port) => queuedBytes(pid, port, 6);
+export const unreadBytes = (pid, port) => queuedBytes(pid, port, 7);
