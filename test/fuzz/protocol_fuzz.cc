@@ -1,6 +1,7 @@
 // The protocol, in both roles: an input in one piece and the same input in many must bring the same
 // events, and those that a second, naive reader finds; with the fast kernels and the scalar ones.
-// The last byte chooses role, mode and kernels, the one before it the cuts.
+// (Where compression was agreed on, whole and cut are compared alone.) The last byte chooses role,
+// mode and kernels, the one before it the cuts.
 //
 // SPDX-License-Identifier: MIT
 #include "ws/protocol.h"
@@ -25,9 +26,14 @@ class Receiver {
                   .limits = {},
                   .kernels = kernels,
                   .in_chunks = in_chunks,
-                  .own_frames_return = own_frames_return} {
+                  .own_frames_return = own_frames_return,
+                  .codec = &codec_} {
     settings_.limits.message_bytes = 100'000;
     settings_.limits.message_fragments = 50;
+  }
+
+  void agree_on(const deflate::Parameters& compression) {
+    test::expect(protocol_.agree_on(compression), "memory for contexts");
   }
 
   // As a stream and its connection do.
@@ -97,6 +103,7 @@ class Receiver {
   }
 
   Pool pool_{0};
+  deflate::MessageCodec codec_{pool_, deflate::Level::fast};
   Settings settings_;
   Protocol protocol_{settings_};
   std::string events_;
@@ -118,15 +125,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ws::Kernels kernels = (mode & 4) != 0 ? *ws::system_kernels() : ws::Kernels();
   const bool own_frames_return = (mode & 8) != 0;
   const ws::Role reads_as = own_frames_return ? ws::Role::server : role;
+  const bool compressed = (mode & 16) != 0 && !in_chunks;
+  const ws::deflate::Parameters::Side side{.context_takeover = (mode & 32) != 0,
+                                           .window_bits = (mode & 64) != 0
+                                                              ? ws::deflate::max_window_bits
+                                                              : ws::deflate::min_window_bits};
+  const ws::deflate::Parameters compression{.server = side, .client = side};
   const std::uint8_t seed = input.choice();
 
   ws::Receiver whole(role, kernels, in_chunks, own_frames_return);
+  if (compressed) whole.agree_on(compression);
   std::string copy(as_text(input.data()));
   whole.feed({reinterpret_cast<std::uint8_t*>(copy.data()), copy.size()});
 
   ws::Receiver cut(role, ws::Kernels(), in_chunks, own_frames_return);
+  if (compressed) cut.agree_on(compression);
   for (test::FuzzPieces pieces(input.data(), seed); !pieces.at_end();) cut.feed(pieces.next());
   test::expect_equal(whole.events(), cut.events(), "whole and cut");
+  if (compressed) return 0;  // the naive reader doesn't know how
 
   const test::NaiveReader naive(reads_as, whole.limits(), as_text(input.data()));
   test::expect(whole.naive_events() == naive.events(), "against the naive reader");
