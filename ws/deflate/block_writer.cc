@@ -39,7 +39,7 @@ constexpr Codes fixed_codes = [] {
   for (std::uint32_t distance = 0; distance < fixed_distance_symbols; ++distance) {
     Code& code = codes[first_distance_symbol + distance];
     code.length = fixed_distance_bits;
-    code.bits = reversed(distance, fixed_distance_bits);
+    code.bits = in_stream_order(distance, fixed_distance_bits);
   }
   return codes;
 }();

@@ -66,15 +66,6 @@ CodeShape shape_of(CodeWords words, const Counts& counts) {
   return words.size() == counts[1] ? CodeShape::single : CodeShape::incomplete;
 }
 
-// A code word's bits in the order of the stream, where its first one comes first (§3.1.1): lowest.
-std::uint32_t in_stream_order(std::uint32_t word, unsigned bits) {
-  word = (word & 0x5555) << 1 | (word >> 1 & 0x5555);
-  word = (word & 0x3333) << 2 | (word >> 2 & 0x3333);
-  word = (word & 0x0f0f) << 4 | (word >> 4 & 0x0f0f);
-  word = (word & 0x00ff) << 8 | word >> 8;
-  return word >> (16 - bits);
-}
-
 // Writes the subtables behind the table: for the words from `word` on, of which the first has
 // `bits` bits, one more than the table is indexed with.
 void build_subtables(Counts counts, const Entry* next, std::uint32_t word, std::span<Entry> table,

@@ -82,12 +82,29 @@ inline constexpr std::size_t min_code_length_lengths = 4;
 inline constexpr std::uint8_t min_window_bits = 8;
 inline constexpr std::uint8_t max_window_bits = 15;
 
+// §3.1.1: a code word's first bit is its highest, but the stream's is the lowest of its byte. So
+// this is how a word of `bits` bits stands in the stream.
+constexpr std::uint16_t in_stream_order(std::uint32_t word, unsigned bits) {
+  word = (word & 0x5555) << 1 | (word >> 1 & 0x5555);
+  word = (word & 0x3333) << 2 | (word >> 2 & 0x3333);
+  word = (word & 0x0f0f) << 4 | (word >> 4 & 0x0f0f);
+  word = (word & 0x00ff) << 8 | word >> 8;
+  return static_cast<std::uint16_t>(word >> (16 - bits));
+}
+
 // §3.1.1: bits are packed from the least significant one of each byte on. So the stream's next 64
 // bits, the first one lowest, are eight bytes, the first one lowest, too.
 inline std::uint64_t load_le64(const std::uint8_t* p) {
   std::uint64_t word;
   std::memcpy(&word, p, sizeof(word));
   if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
+  return word;
+}
+
+inline std::uint32_t load_le32(const std::uint8_t* p) {
+  std::uint32_t word;
+  std::memcpy(&word, p, sizeof(word));
+  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap32(word);
   return word;
 }
 

@@ -30,14 +30,6 @@ struct Code {
 // How many codes there are of each length.
 using LengthCounts = std::array<std::uint16_t, max_code_bits + 1>;
 
-constexpr std::uint16_t reversed(std::uint32_t bits, unsigned count) {
-  bits = (bits & 0x5555) << 1 | (bits >> 1 & 0x5555);
-  bits = (bits & 0x3333) << 2 | (bits >> 2 & 0x3333);
-  bits = (bits & 0x0f0f) << 4 | (bits >> 4 & 0x0f0f);
-  bits = (bits & 0x00ff) << 8 | bits >> 8;
-  return static_cast<std::uint16_t>(bits >> (16 - count));
-}
-
 // §3.2.2: hands out codes to symbols, which must come in their order.
 class CodeNumbers {
  public:
@@ -46,7 +38,9 @@ class CodeNumbers {
       next_[length] = static_cast<std::uint16_t>((next_[length - 1] + counts[length - 1]) << 1);
     }
   }
-  constexpr std::uint16_t next(std::uint8_t length) { return reversed(next_[length]++, length); }
+  constexpr std::uint16_t next(std::uint8_t length) {
+    return in_stream_order(next_[length]++, length);
+  }
 
  private:
   LengthCounts next_{};

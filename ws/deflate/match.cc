@@ -2,17 +2,9 @@
 #include "ws/deflate/match.h"
 
 #include <bit>
-#include <cstring>
 
 namespace sockeye::ws::deflate {
 namespace {
-
-std::uint32_t load_le32(const std::uint8_t* p) {
-  std::uint32_t word;
-  std::memcpy(&word, p, sizeof(word));
-  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap32(word);
-  return word;
-}
 
 // Multiplicative hashing (Knuth, volume 3, §6.4): the product's highest bits depend on all of word.
 std::uint32_t hash(std::uint32_t word, unsigned shift) {

@@ -366,7 +366,7 @@ TEST_CASE("Huffman codes: RFC 1951 §3.2.2's example") {
   CHECK(lengths_of(built) == std::vector<int>{3, 3, 3, 3, 3, 2, 4, 4});
   const std::uint16_t expected[] = {0b010, 0b011, 0b100, 0b101, 0b110, 0b00, 0b1110, 0b1111};
   for (std::size_t i = 0; i < 8; ++i) {
-    CHECK(built.codes[i].bits == reversed(expected[i], built.codes[i].length));
+    CHECK(built.codes[i].bits == in_stream_order(expected[i], built.codes[i].length));
   }
   CHECK(built.size.symbols == 8);
   CHECK(built.size.text_bits == 5 * 4 * 3 + 8 * 2 + 2 * 2 * 4);
