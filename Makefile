@@ -5,13 +5,16 @@
 #
 #   make CXX=clang++ BUILD=build/clang        another compiler, in a folder of its own
 #   make SANITIZE=thread BUILD=build/thread   with asserts and a sanitizer
+#   make WITHOUT="bench page"                 leaves parts out: bench client deflate page
 #   make V=1                                  shows the commands
 #
 # SPDX-License-Identifier: MIT
 
 BUILD    ?= build
 SANITIZE ?=
-CXXFLAGS ?= $(if $(SANITIZE),-O1,-O2) -g
+WITHOUT  ?=
+STATIC   ?=
+CXXFLAGS ?= $(if $(SANITIZE),-O1,$(if $(filter musl,$(STATIC)),-Os,-O2)) -g
 
 # All cores. (A -j on the command line wins; a make under another make shares its jobs.)
 ifeq ($(MAKELEVEL),0)
@@ -21,8 +24,18 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 # ------------------------------------------------------------------------------------------ sources
 
+# What WITHOUT names is left out of the program. (`client` is `sockeye cat`, and `bench` with it.)
+PARTS := bench client deflate page
+ifneq ($(filter-out $(PARTS),$(WITHOUT)),)
+$(error WITHOUT=$(filter-out $(PARTS),$(WITHOUT)): the parts are $(PARTS))
+endif
+LEFT_OUT := $(sort $(WITHOUT) $(if $(filter client,$(WITHOUT)),bench))
+
 LIBRARY_SOURCES := $(filter-out net/runtime.cc,$(wildcard crypto/*.cc net/*.cc ws/*.cc ws/*/*.cc))
-APP_SOURCES     := $(wildcard app/*.cc app/*/*.cc) app/page/embed.S
+APP_SOURCES     := $(filter-out $(if $(filter bench,$(LEFT_OUT)),app/bench.cc app/bench/%) \
+                     $(if $(filter client,$(LEFT_OUT)),app/cat.cc) \
+                     $(if $(filter page,$(LEFT_OUT)),app/page/%), \
+                     $(wildcard app/*.cc app/*/*.cc) app/page/embed.S)
 UNIT_TESTS      := $(wildcard test/*/*_test.cc test/*/*/*_test.cc)
 ifeq ($(SANITIZE),thread)  # in a test with one thread, there are no races to look for
 UNIT_TESTS      := $(shell grep -l 'include <thread>' $(UNIT_TESTS))
@@ -52,6 +65,8 @@ FUZZ_OBJECTS    := $(FUZZERS:%=$(BUILD)/obj/test/fuzz/%_fuzz.o) \
 LANGUAGE := -std=c++20 -fno-exceptions -fno-rtti
 WARNINGS := -Wall -Wextra -Wshadow -Werror -Wconversion -Wsign-conversion
 
+POSITION := -fPIE
+LINKED   := -pie
 ifdef SANITIZE
 # Looks for our bugs: asserts, sanitizers, and the usual libstdc++, which they know.
 SANITIZER := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
@@ -65,24 +80,52 @@ LIBC_ONLY := -nodefaultlibs -Wl,--gc-sections -Wl,-z,relro,-z,now
 # g++ optimises the program once more when it links it, over all files: smaller and faster. The
 # objects hold machine code as well, for the tests; and the library nothing else, so that it links
 # with whatever compiler its users have.
-OBJCOPY   := objcopy
 ifeq ($(findstring clang,$(CXX)),)
 LTO       := -flto=auto -Wno-stringop-overread  # which g++ 12 finds where there is none
-FAT       := -flto=auto -ffat-lto-objects
+FAT       := -flto=auto $(if $(STATIC),,-ffat-lto-objects)
 NO_LTO    := -fno-lto
 endif
 LIBS      := -lc -lgcc
 RUNTIME   := $(BUILD)/obj/net/runtime.o
 endif
 
+# STATIC=glibc: no shared library.
+ifeq ($(STATIC),glibc)
+LINKED    := -static-pie
+LIBS      := -Wl,--start-group -lc -lgcc -lgcc_eh -Wl,--end-group
+endif
+
+# STATIC=musl: neither; and as small as can be. libstdc++'s headers expect glibc: what they want to
+# know of musl, and a check that stops without a text, is in net/musl. Where the program lies in
+# memory is fixed: to choose that at its start would take a table of 20 KB.
+ifeq ($(STATIC),musl)
+MACHINE   := $(shell $(CXX) -dumpmachine)
+MUSL      := build/musl/$(MACHINE)
+GXX       := $(shell $(CXX) -x c++ -E -v - 2>&1 < /dev/null | sed -n 's/^ \(.*c++.*\)/\1/p')
+HEADERS   := -nostdinc -nostdinc++ $(addprefix -isystem ,net/musl $(GXX) $(MUSL)/include \
+               $(shell $(CXX) -print-file-name=include) $(MUSL)/kernel)
+POSITION  := -fno-pie $(HEADERS)
+LINKED    := -static -no-pie
+CHECKS    := -D_GLIBCXX_ASSERTIONS -fstack-protector -DNDEBUG \
+             -fno-unwind-tables -fno-asynchronous-unwind-tables
+LIBC_ONLY := -nostdlib -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noseparate-code -Wl,--build-id=none \
+             $(CHECKS) $(MUSL)/lib/crt1.o $(MUSL)/lib/crti.o
+LIBS      := $(MUSL)/lib/libc.a -lgcc $(MUSL)/lib/crtn.o
+endif
+
+# A cross compiler brings its own binutils.
+CROSS     := $(if $(findstring -g++,$(CXX)),$(patsubst %g++,%,$(CXX)))
+AR        := $(CROSS)ar
+OBJCOPY   := $(CROSS)objcopy
+
 # Position-independent, so that the loader can put the program where nobody expects it. Functions
 # get sections of their own: the linker drops those that a program doesn't use.
 # Sizes of files and times have 64 bits on 32-bit machines, too: with 32, lstat(2) fails at a large
 # inode number, and the clock in 2038.
-FIXED     = $(LANGUAGE) $(WARNINGS) $(CHECKS) -fPIE -ffunction-sections -fdata-sections \
-            -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+FIXED     = $(LANGUAGE) $(WARNINGS) $(CHECKS) $(POSITION) -ffunction-sections -fdata-sections \
+            -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 $(patsubst %,-DSOCKEYE_WITHOUT_%,$(LEFT_OUT))
 COMPILE   = $(CXX) $(FIXED) $(CXXFLAGS) $(FAT) -I. -MMD -MP $(CPPFLAGS)
-LINK      = $(CXX) $(CXXFLAGS) -pie $(SANITIZER) $(LDFLAGS)
+LINK      = $(CXX) $(CXXFLAGS) $(LINKED) $(SANITIZER) $(LDFLAGS)
 PROGRAM   = $(LINK) $(LTO) $(LIBC_ONLY)
 
 # Tests throw (doctest does), write small numbers as they come, and are compiled fast; fuzzers run
@@ -107,8 +150,15 @@ all: $(BUILD)/sockeye $(BUILD)/libsockeye.a
 run: $(BUILD)/sockeye
 	@exec $(BUILD)/sockeye echo
 
-$(BUILD)/sockeye: $(APP_OBJECTS) $(LIBRARY_OBJECTS) $(RUNTIME)
+# A static program is for images: stripped, with all that debuggers want beside it.
+LINKED_PROGRAM := $(BUILD)/sockeye$(if $(STATIC),.debug)
+$(LINKED_PROGRAM): $(APP_OBJECTS) $(LIBRARY_OBJECTS) $(RUNTIME)
 	$(call say,link)$(PROGRAM) -o $@ $^ $(LIBS)
+
+ifdef STATIC
+$(BUILD)/sockeye: $(LINKED_PROGRAM)
+	$(call say,strip)$(OBJCOPY) -S -R .comment $< $@
+endif
 
 $(BUILD)/libsockeye.a: $(LIBRARY_OBJECTS)
 	$(call say,archive)rm -f $@ && $(AR) rcs $@ $^ $(if $(LTO),&& $(OBJCOPY) -w -R '.gnu.*lto_*' $@)
@@ -130,6 +180,18 @@ $(BUILD)/flags: FORCE
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(APP_OBJECTS) $(TEST_OBJECTS) $(PROBE_OBJECTS) \
                             $(FUZZ_OBJECTS) $(BENCH_OBJECTS) $(RUNTIME))
+
+# ------------------------------------------------------------------------------------------- images
+
+.PHONY: tiny static cross size
+## tiny: build/tiny/sockeye, one small static file, with musl (WITHOUT="bench deflate" leaves parts out)
+TINY = build/tiny
+tiny:
+	@test/support/musl $(CXX) build/musl/$(shell $(CXX) -dumpmachine)
+	@$(MAKE) BUILD=$(TINY) STATIC=musl $(TINY)/sockeye
+## static: build/static/sockeye, the same with glibc
+static:
+	@$(MAKE) BUILD=build/static STATIC=glibc build/static/sockeye
 
 # -------------------------------------------------------------------------------------------- tests
 

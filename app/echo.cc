@@ -49,12 +49,14 @@ void Echo::on_request(const Request& request, Reply& reply) {
   if (request.method() != "GET" && request.method() != "HEAD") {
     return reply.refuse(ws::Error::method_not_allowed);
   }
-  for (const File& file : files) {
-    if (file.path != request.path()) continue;
-    return reply.send(200, file.type, as_bytes(file.text()),
-                      {{"Content-Security-Policy", content_security_policy},
-                       {"X-Content-Type-Options", "nosniff"},
-                       {"Cache-Control", "no-cache"}});
+  if constexpr (page::is_embedded) {
+    for (const File& file : files) {
+      if (file.path != request.path()) continue;
+      return reply.send(200, file.type, as_bytes(file.text()),
+                        {{"Content-Security-Policy", content_security_policy},
+                         {"X-Content-Type-Options", "nosniff"},
+                         {"Cache-Control", "no-cache"}});
+    }
   }
   reply.refuse(ws::Error::not_found);
 }
@@ -117,7 +119,7 @@ int run_echo(std::span<char* const> arguments) {
     text += "  reachable at every address of this machine\n";
   }
   if (!url.empty() && !settings.quiet) {
-    text += "  in a browser:   http" + url.substr(2) + "\n";
+    if (page::is_embedded) text += "  in a browser:   http" + url.substr(2) + "\n";
     text += "  in a terminal:  build/sockeye cat " + url + "\n";
   }
   // When the server takes connections, and the signals that stop it: others may wait for this text.

@@ -26,10 +26,15 @@ struct Command {
   std::string (*help)();
 };
 
+// (make WITHOUT="client bench" leaves those out.)
 constexpr Command commands[] = {
     {"echo", "a server that sends every message back", run_echo, echo_help},
+#ifndef SOCKEYE_WITHOUT_client
     {"cat", "a client for scripts and people", run_cat, cat_help},
+#endif
+#ifndef SOCKEYE_WITHOUT_bench
     {"bench", "a load generator, to measure servers", run_bench, bench_help},
+#endif
 };
 
 const Command* find(std::string_view name) {
@@ -75,7 +80,7 @@ int main(int count, char** values) {
   keep_standard_descriptors();
   const std::span<char* const> arguments(values, static_cast<std::size_t>(count));
   if (arguments.size() < 2) {
-    return complain("a command is needed: echo, cat or bench (see: sockeye help)", exit_usage);
+    return complain("a command is needed (see: sockeye help)", exit_usage);
   }
   const std::string_view name = arguments[1];
   const auto rest = arguments.subspan(2);

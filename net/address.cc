@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "net/bytes.h"
 #include "net/text.h"
 
 namespace sockeye::net {
@@ -35,10 +36,33 @@ std::optional<std::uint32_t> parse_number(std::string_view text, std::uint32_t l
   return static_cast<std::uint32_t>(value);
 }
 
-// An in_addr or in6_addr.
-void put_host(TextWriter& text, int family, const void* host) {
-  char buffer[INET6_ADDRSTRLEN];
-  text.put(::inet_ntop(family, host, buffer, sizeof buffer));
+void put_ipv4(TextWriter& text, const std::uint8_t* host) {
+  for (int i = 0; i < 4; ++i) text.put(i > 0 ? "." : "").put_decimal(host[i]);
+}
+
+// RFC 5952 §4: "::" stands for the longest run of zero fields, the first of those of equal length,
+// but not for a single one. (inet_ntop would bring printf into a static program: 14 KB.)
+void put_ipv6(TextWriter& text, const std::uint8_t* host) {
+  constexpr int fields = 8;
+  const auto field = [host](int i) { return load_be16(host + 2 * i); };
+  int run_begin = fields;
+  int run_size = 1;
+  for (int begin = 0; begin < fields; ++begin) {
+    int end = begin;
+    while (end < fields && field(end) == 0) ++end;
+    if (end - begin <= run_size) continue;
+    run_begin = begin;
+    run_size = end - begin;
+  }
+  for (int i = 0; i < fields; ++i) {
+    if (i == run_begin) {
+      text.put("::");
+      i += run_size - 1;
+      continue;
+    }
+    if (i > 0 && i != run_begin + run_size) text.put(":");
+    text.put_hex(field(i));
+  }
 }
 
 }  // namespace
@@ -278,12 +302,14 @@ void Address::put_to(TextWriter& text) const {
 }
 
 void Address::put_ip_to(TextWriter& text) const {
-  if (family() == AF_INET) return put_host(text, AF_INET, &as_.v4.sin_addr);
+  if (family() == AF_INET) {
+    return put_ipv4(text, reinterpret_cast<const std::uint8_t*>(&as_.v4.sin_addr));
+  }
   const in6_addr& host = as_.v6.sin6_addr;
   // RFC 4291 §2.5.5.2: 80 zero bits, 16 one bits, and the IPv4 address.
-  if (IN6_IS_ADDR_V4MAPPED(&host)) return put_host(text, AF_INET, host.s6_addr + 12);
+  if (IN6_IS_ADDR_V4MAPPED(&host)) return put_ipv4(text, host.s6_addr + 12);
   text.put("[");
-  put_host(text, AF_INET6, &host);
+  put_ipv6(text, host.s6_addr);
   if (as_.v6.sin6_scope_id != 0) text.put("%").put_decimal(as_.v6.sin6_scope_id);
   text.put("]");
 }

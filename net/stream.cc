@@ -278,7 +278,7 @@ std::size_t Stream::send_now(std::span<const Bytes, 3> pieces) {
   }
   msghdr message{};
   message.msg_iov = vector;
-  message.msg_iovlen = count;
+  message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
   ssize_t sent;
   do {
     sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
@@ -343,7 +343,7 @@ void Stream::flush_queue() {
     }
     msghdr message{};
     message.msg_iov = pieces;
-    message.msg_iovlen = count;
+    message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
     ssize_t sent;
     do {
       sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);

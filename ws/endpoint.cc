@@ -59,6 +59,7 @@ Result<void, net::Error> Endpoint::prepare() {
 
 Result<void, net::Error> Endpoint::prepare_compression() {
   if (!options_.compression) return {};
+  if (!deflate::is_built) return net::Error{"this build has no compression", ENOSYS};
   if (options_.in_chunks)
     return net::Error{"compression doesn't go with Options::in_chunks", EINVAL};
   if (!deflate::are_valid(options_.compression->windows)) {

@@ -17,6 +17,13 @@ extern const char sockeye_page_page_js[], sockeye_page_page_js_end[];
 
 namespace sockeye::app::page {
 
+// Whether they are there: make WITHOUT=page leaves them out.
+#ifdef SOCKEYE_WITHOUT_page
+inline constexpr bool is_embedded = false;
+#else
+inline constexpr bool is_embedded = true;
+#endif
+
 inline std::string_view between(const char* begin, const char* end) {
   return {begin, static_cast<std::size_t>(end - begin)};
 }

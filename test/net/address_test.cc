@@ -117,7 +117,24 @@ TEST_CASE("Address: IPv4 mapped into IPv6 is printed as IPv4 (RFC 4291 §2.5.5.2
   const Address mapped = parse("[::ffff:192.0.2.7]:9000");
   CHECK(mapped.family() == AF_INET6);
   CHECK(mapped.text() == "192.0.2.7:9000");
-  CHECK(parse("[::192.0.2.7]:1").text() == "[::192.0.2.7]:1");  // compatible isn't mapped
+  CHECK(parse("[::192.0.2.7]:1").text() == "[::c000:207]:1");  // compatible isn't mapped
+}
+
+TEST_CASE("RFC 5952 §4: an IPv6 address is written as inet_ntop writes it") {
+  for (unsigned pattern = 0; pattern < 256; ++pattern) {  // which of the eight fields are zero
+    in6_addr host{};
+    for (unsigned field = 0; field < 8; ++field) {
+      if ((pattern >> field & 1) == 0) continue;
+      host.s6_addr[2 * field] = static_cast<std::uint8_t>(field % 3);
+      host.s6_addr[2 * field + 1] = static_cast<std::uint8_t>(0xa0 >> field | 1);
+    }
+    // Those of ::/96 it writes with dots, which RFC 5952 §5 leaves to prefixes that are known.
+    if ((pattern & 0x3f) == 0 && pattern != 0) continue;
+    char expected[INET6_ADDRSTRLEN];
+    ::inet_ntop(AF_INET6, &host, expected, sizeof expected);
+    CAPTURE(expected);
+    CHECK(parse("[" + std::string(expected) + "]:1").text() == "[" + std::string(expected) + "]:1");
+  }
 }
 
 TEST_CASE("Address: Unix sockets as the system has them (unix(7))") {

@@ -19,6 +19,7 @@ constexpr std::size_t least_room = 1024;
 
 Result<MutableBytes, Error> MessageCodec::inflate(Bytes payload, Parameters::Side side,
                                                   std::size_t max_bytes, Contexts* contexts) {
+  if (!is_built) return Error::compressed_data_invalid;
   inflated_.clear();
   Window* kept = nullptr;
   if (side.context_takeover) {
@@ -69,6 +70,7 @@ Error MessageCodec::inflate_stream(Bytes payload, std::uint8_t window_bits, std:
 // §7.2.1.
 std::optional<Bytes> MessageCodec::deflate(Bytes message, Parameters::Side side,
                                            Contexts* contexts) {
+  if (!is_built) return {};
   Deflater* const deflater = deflater_for(side, contexts);
   deflated_.clear();
   if (deflater == nullptr || !deflated_.reserve(max_compressed_size(message.size()))) return {};

@@ -186,6 +186,7 @@ bool are_valid(const Parameters& wanted) {
 // that breaks a rule is declined; the next may be right.
 std::optional<Parameters> accept_offer(http::ExtensionReader offers, const Parameters& wanted,
                                        net::TextWriter& response) {
+  if (!is_built) return {};
   Part part = offers.next();
   while (part == Part::extension) {
     const bool ours = offers.name() == extension_name;
@@ -201,6 +202,7 @@ std::optional<Parameters> accept_offer(http::ExtensionReader offers, const Param
 
 // §5: the client offers the extension by its name, with what it asks of the server.
 void write_offer(const Parameters& wanted, net::TextWriter& offer) {
+  if (!is_built) return;
   put_start(offer, wanted);
   // §7.1.2.1.
   if (wanted.server.window_bits < max_window_bits) {
@@ -217,6 +219,7 @@ void write_offer(const Parameters& wanted, net::TextWriter& offer) {
 Result<std::optional<Parameters>, Error> read_response(http::ExtensionReader chosen,
                                                        const Parameters& wanted) {
   std::optional<Parameters> agreed;
+  if (!is_built) return agreed;
   Part part = chosen.next();
   while (part == Part::extension) {
     const bool ours = chosen.name() == extension_name;
