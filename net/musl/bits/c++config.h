@@ -1,5 +1,5 @@
-// Only for builds against musl (make tiny): libstdc++'s configuration as it was found out for glibc,
-// less what musl doesn't have.
+// Only for builds against musl (make tiny): libstdc++'s configuration as it was found out for
+// glibc, less what musl doesn't have.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
@@ -14,7 +14,7 @@
 // A failed check of a container stops the program (SIGILL or SIGTRAP), without a line that says
 // which: those texts, with the names of functions in full, would be a tenth of the program.
 #undef __glibcxx_assert
-#define __glibcxx_assert(condition)        \
-  do {                                     \
-    if (!(condition)) __builtin_trap();    \
+#define __glibcxx_assert(condition)     \
+  do {                                  \
+    if (!(condition)) __builtin_trap(); \
   } while (false)
