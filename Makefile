@@ -42,6 +42,8 @@ UNIT_TESTS      := $(shell grep -l 'include <thread>' $(UNIT_TESTS))
 endif
 TEST_SOURCES    := $(UNIT_TESTS) \
                    $(filter-out %/doctest_main.cc %_test.cc,$(wildcard test/support/*.cc))
+# What nearly all tests include: g++ compiles it once.
+TEST_HEADER     := $(if $(findstring clang,$(CXX)),,$(BUILD)/obj/test/support/common.h.gch)
 FUZZERS         := $(patsubst test/fuzz/%_fuzz.cc,%,$(wildcard test/fuzz/*_fuzz.cc))
 PAGE            := $(addprefix app/page/,index.html page.css page.js)
 FORMATTED       := $(wildcard $(foreach folder,crypto net ws app test,\
@@ -131,10 +133,11 @@ PROGRAM   = $(LINK) $(LTO) $(LIBC_ONLY)
 # Tests throw (doctest does), write small numbers as they come, and are compiled fast; fuzzers run
 # long.
 # (private: build/flags, which they depend on, keeps the others.)
-$(TEST_OBJECTS) $(FUZZ_OBJECTS): private LANGUAGE := -std=c++20 -fno-rtti
-$(TEST_OBJECTS) $(FUZZ_OBJECTS): private WARNINGS := -Wall -Wextra -Wshadow -Werror
-$(TEST_OBJECTS): private CXXFLAGS := $(if $(SANITIZE),-O0,-O1) -g
-$(TEST_OBJECTS) $(FUZZ_OBJECTS): private FAT :=
+$(TEST_OBJECTS) $(TEST_HEADER) $(FUZZ_OBJECTS): private LANGUAGE := -std=c++20 -fno-rtti
+$(TEST_OBJECTS) $(TEST_HEADER) $(FUZZ_OBJECTS): private WARNINGS := -Wall -Wextra -Wshadow -Werror
+TEST_CXXFLAGS = -O0 -g
+$(TEST_OBJECTS) $(TEST_HEADER): private CXXFLAGS := $(TEST_CXXFLAGS)
+$(TEST_OBJECTS) $(TEST_HEADER) $(FUZZ_OBJECTS): private FAT :=
 $(FUZZ_OBJECTS): private CXXFLAGS := -O2 -g -fno-sanitize-coverage=trace-cmp
 
 # Every recipe says in a word what it does, or with V=1 how.
@@ -183,15 +186,56 @@ $(BUILD)/flags: FORCE
 
 # ------------------------------------------------------------------------------------------- images
 
-.PHONY: tiny static cross size
+.PHONY: tiny static cross cross-test
 ## tiny: build/tiny/sockeye, one small static file, with musl (WITHOUT="bench deflate" leaves parts out)
 TINY = build/tiny
 tiny:
 	@test/support/musl $(CXX) build/musl/$(shell $(CXX) -dumpmachine)
 	@$(MAKE) BUILD=$(TINY) STATIC=musl $(TINY)/sockeye
-## static: build/static/sockeye, the same with glibc
+
+## static: build/static/sockeye, one static file with glibc
 static:
 	@$(MAKE) BUILD=build/static STATIC=glibc build/static/sockeye
+
+# What an architecture's tools and its emulator are called.
+TRIPLES  := aarch64:aarch64-linux-gnu armhf:arm-linux-gnueabihf riscv64:riscv64-linux-gnu \
+            s390x:s390x-linux-gnu i686:i686-linux-gnu
+TRIPLE    = $(or $(patsubst $(ARCH):%,%,$(filter $(ARCH):%,$(TRIPLES))),\
+              $(error ARCH=$(ARCH): is one of aarch64, armhf, riscv64, s390x, i686))
+EMULATOR  = qemu-$(patsubst armhf,arm,$(ARCH))-static
+CROSS_MAKE = $(MAKE) CXX=$(TRIPLE)-g++
+
+## cross: build/cross/ARCH/sockeye, static (ARCH=aarch64, armhf, riscv64, s390x or i686)
+# With musl where Debian has it, and else with glibc.
+cross:
+	@test/support/need g++-$(TRIPLE):$(TRIPLE)-g++
+	@[ $(ARCH) = riscv64 ] || test/support/musl $(TRIPLE)-g++ build/musl/$(TRIPLE)
+	+@$(CROSS_MAKE) BUILD=build/cross/$(ARCH) STATIC=$(if $(filter riscv64,$(ARCH)),glibc,musl) \
+	  build/cross/$(ARCH)/sockeye
+
+## cross-test: unit tests, wire dumps and real clients on an emulator (ARCH as for cross)
+# Tests are compiled as fast as can be: there are many architectures. (32-bit x86 needs no emulator.)
+cross-test: cross
+ifeq ($(ARCH),i686)
+	+@$(MAKE) gate-i686
+	@SOCKEYE=build/cross/i686/sockeye test/e2e/run node
+else
+	@test/support/need qemu-user-static:$(EMULATOR)
+	+@$(CROSS_MAKE) BUILD=build/cross/$(ARCH)/test TEST_CXXFLAGS=-O0 build/cross/$(ARCH)/test/test/unit
+	@$(EMULATOR) -L /usr/$(TRIPLE) build/cross/$(ARCH)/test/test/unit $(ARGS)
+	@printf '#!/bin/sh\nexec $(EMULATOR) $(abspath build/cross/$(ARCH)/sockeye) "$$@"\n' \
+	  > build/cross/$(ARCH)/emulated && chmod +x build/cross/$(ARCH)/emulated
+	@SOCKEYE=build/cross/$(ARCH)/emulated test/e2e/run node
+endif
+
+.PHONY: size images
+## size: where the bytes of build/tiny/sockeye are
+size: tiny
+	@test/support/size $(TINY)/sockeye.debug
+
+## images: builds and tests every image, and makes a table of them: build/images.md (ARGS=s390x)
+images:
+	@test/images/table $(ARGS)
 
 # -------------------------------------------------------------------------------------------- tests
 
@@ -231,7 +275,16 @@ $(BUILD)/test/unit: $(TEST_OBJECTS) $(DOCTEST_MAIN) \
 	@mkdir -p $(@D)
 	$(call say,link)$(LINK) $(NO_LTO) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free -o $@ $^
 
-$(TEST_OBJECTS): | $(DOCTEST)
+$(TEST_OBJECTS) $(TEST_HEADER): | $(DOCTEST)
+
+ifneq ($(TEST_HEADER),)
+$(TEST_OBJECTS): private CPPFLAGS += -include $(TEST_HEADER:.gch=)
+$(TEST_OBJECTS): $(TEST_HEADER)
+
+$(TEST_HEADER): test/support/common.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,compile)$(COMPILE) -x c++-header -o $@ $<
+endif
 
 $(DOCTEST_MAIN): test/support/doctest_main.cc | $(DOCTEST)
 	@mkdir -p $(@D)

@@ -49,7 +49,7 @@ class Probe final : public Watcher, public Timer {
 class Signal {
  public:
   int fd() const { return fd_.get(); }
-  void raise() const { REQUIRE(::eventfd_write(fd_.get(), 1) == 0); }
+  void notify() const { REQUIRE(::eventfd_write(fd_.get(), 1) == 0); }
   void take() const {
     eventfd_t value;
     REQUIRE(::eventfd_read(fd_.get(), &value) == 0);
@@ -135,7 +135,7 @@ TEST_CASE("Loop: a turn is events, then timers, then the agenda") {
   loop.schedule(probe);
   loop.timers().arm(probe, 8);
   clock.advance(8);
-  signal.raise();
+  signal.notify();
   loop.turn(-1);
   CHECK(order == "event timer agenda ");
 }
@@ -164,7 +164,7 @@ TEST_CASE("Loop: one that comes late to its timers reads first what came in time
   loop.timers().arm(timer, 1'000);
   loop.turn(0);
   clock.advance(5'000);
-  for (Signal& signal : signals) signal.raise();
+  for (Signal& signal : signals) signal.notify();
   while (turns_before < 0) loop.turn(0);
   CHECK(turns_before == 2 * count);
 }
@@ -195,14 +195,14 @@ TEST_CASE("Loop: watch() is edge-triggered: one event for one change") {
   int readable = 0;
   probe.at_events = [&](std::uint32_t events) { readable += (events & EPOLLIN) != 0; };
   REQUIRE(loop.watch(signal.fd(), probe));
-  signal.raise();
+  signal.notify();
   for (int i = 0; i < 3; ++i) loop.turn(0);
   CHECK(readable == 1);
-  signal.raise();
+  signal.notify();
   loop.turn(0);
   CHECK(readable == 2);
   loop.unwatch(signal.fd());
-  signal.raise();
+  signal.notify();
   loop.turn(0);
   CHECK(readable == 2);
 }
@@ -219,7 +219,7 @@ TEST_CASE("Loop: watch_input() is level-triggered, and for reading alone") {
   REQUIRE(loop.watch_input(signal.fd(), probe));
   loop.turn(0);
   CHECK(count == 0);
-  signal.raise();
+  signal.notify();
   for (int i = 0; i < 3; ++i) loop.turn(0);
   CHECK(count == 3);
   signal.take();
@@ -251,7 +251,7 @@ TEST_CASE("Loop: more events than one wait brings all have their turn") {
     probes.push_back(std::make_unique<Probe>());
     probes.back()->at_events = [&](std::uint32_t) { ++events; };
     REQUIRE(loop.watch_shared(signal.fd(), *probes.back()));
-    signal.raise();
+    signal.notify();
   }
   for (int i = 0; i < 3; ++i) loop.turn(0);
   CHECK(events == count);
@@ -266,7 +266,7 @@ TEST_CASE("Loop: a wait that a signal cuts short is a turn without events") {
   probe.at_events = [&](std::uint32_t) { order += "event "; };
   probe.at_agenda = [&] { order += "agenda "; };
   REQUIRE(loop.watch(signal.fd(), probe));
-  signal.raise();
+  signal.notify();
   loop.schedule(probe);
   SystemCalls calls;
   calls.fail(Call::epoll_wait, EINTR);
@@ -302,7 +302,7 @@ TEST_CASE("Loop: turn() waits as long as it may, and returns at the first event"
   const std::uint64_t start = real_ms();
   loop.turn(30);
   CHECK(real_ms() - start >= 29);
-  signal.raise();
+  signal.notify();
   loop.turn(-1);  // would hang
   loop.turn(1'000'000);
 }
@@ -331,7 +331,7 @@ TEST_CASE("Loop: one that polls busily asks without waiting, for its time, and t
   CHECK(waits_of_turn(0) == 1);
   loop.busy_poll(1'000'000);
   CHECK(waits_of_turn(3) == 30);  // no longer than it may wait
-  signal.raise();
+  signal.notify();
   CHECK(waits_of_turn(-1) == 1);
   loop.busy_poll(0);
   CHECK(waits_of_turn(-1) == 1);
@@ -444,7 +444,7 @@ TEST_CASE("Loop: a watcher that is always on the agenda doesn't keep events from
   REQUIRE(loop.watch_shared(signal.fd(), watcher));
   loop.schedule(busy);
   loop.turn(-1);
-  signal.raise();
+  signal.notify();
   loop.turn(-1);
   CHECK(seen);
   loop.forget(busy);
@@ -652,7 +652,7 @@ TEST_CASE("Loop: another event loop may drive it: its descriptor is readable whe
   REQUIRE(loop.watch_input(signal.fd(), probe));
   pollfd entry{loop.descriptor(), POLLIN, 0};
   CHECK(::poll(&entry, 1, 0) == 0);
-  signal.raise();
+  signal.notify();
   CHECK(::poll(&entry, 1, 1000) == 1);
   loop.turn(0);
   CHECK(events == 1);
