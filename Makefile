@@ -528,6 +528,50 @@ soak: $(BUILD)/sockeye
 soak-short: SOAK_SECONDS = 30
 soak-short: soak
 
+# ------------------------------------------------------------------------------------- installation
+
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+DESTDIR ?=
+
+VERSION = $(shell sed -n 's/.*SOCKEYE_VERSION "\(.*\)"/\1/p' app/version.h)
+
+# Programs include these as "ws/server.h"; what they include is installed beside them.
+PUBLIC_HEADERS := $(addprefix ws/,client.h prepared_message.h server.h server_group.h) net/log.h
+HEADERS = $(sort $(filter %.h,$(shell $(CXX) -std=c++20 -I. -MM $(PUBLIC_HEADERS))))
+
+# SOURCE=TARGET each. What may be executed stays so.
+INSTALLED = $(BUILD)/sockeye=$(PREFIX)/bin/sockeye \
+            LICENSE=$(PREFIX)/share/doc/sockeye/LICENSE \
+            $(BUILD)/libsockeye.a=$(LIBDIR)/libsockeye.a \
+            $(BUILD)/install/sockeye.pc=$(LIBDIR)/pkgconfig/sockeye.pc \
+            $(foreach file,sockeyeConfig.cmake sockeyeConfigVersion.cmake,\
+              $(BUILD)/install/$(file)=$(LIBDIR)/cmake/sockeye/$(file)) \
+            $(foreach file,$(HEADERS),$(file)=$(PREFIX)/include/sockeye/$(file))
+
+.PHONY: install uninstall
+## install: the program, the library and its headers, for pkg-config and CMake (PREFIX, LIBDIR, DESTDIR)
+install: $(BUILD)/sockeye $(BUILD)/libsockeye.a \
+         $(addprefix $(BUILD)/install/,sockeye.pc sockeyeConfig.cmake sockeyeConfigVersion.cmake)
+	@for item in $(INSTALLED); do \
+	  source=$${item%%=*}; target='$(DESTDIR)'$${item#*=}; \
+	  install -D -m "$$([ -x "$$source" ] && echo 755 || echo 644)" "$$source" "$$target" || exit 1; \
+	done
+	@echo '  install  $(DESTDIR)$(PREFIX)'
+
+## uninstall: removes what install puts there, with the same PREFIX, LIBDIR and DESTDIR
+uninstall:
+	@for item in $(INSTALLED); do rm -f '$(DESTDIR)'"$${item#*=}"; done
+	@for folder in $(PREFIX)/include/sockeye $(LIBDIR)/cmake/sockeye $(PREFIX)/share/doc/sockeye; do \
+	  [ ! -d '$(DESTDIR)'"$$folder" ] || find '$(DESTDIR)'"$$folder" -depth -type d -empty -delete; \
+	done
+
+# app/install/NAME.in with its @WORDS@ filled in, always anew: PREFIX may be another one this time.
+$(BUILD)/install/%: app/install/%.in app/version.h FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
+	  -e "s|@TO_PREFIX@|$$(echo '$(LIBDIR:$(PREFIX)/%=%)' | sed 's|[^/]*|..|g')|g" $< > $@
+
 # ------------------------------------------------------------------------------------------- others
 
 .PHONY: clean help FORCE
