@@ -67,7 +67,9 @@ FUZZ_OBJECTS    := $(FUZZERS:%=$(BUILD)/obj/test/fuzz/%_fuzz.o) \
 LANGUAGE := -std=c++20 -fno-exceptions -fno-rtti
 WARNINGS := -Wall -Wextra -Wshadow -Werror -Wconversion -Wsign-conversion
 
-POSITION := -fPIE
+# Position-independent, so that the loader can put the program where nobody expects it, and as shared
+# libraries have to be: the library may become a part of one, whose symbols then stay its own.
+POSITION := -fPIC -fvisibility=hidden
 LINKED   := -pie
 ifdef SANITIZE
 # Looks for our bugs: asserts, sanitizers, and the usual libstdc++, which they know.
@@ -89,6 +91,11 @@ NO_LTO    := -fno-lto
 endif
 LIBS      := -lc -lgcc
 RUNTIME   := $(BUILD)/obj/net/runtime.o
+# An exception that a user's handler lets out must not pass through our functions: they would be left
+# halfway, without their destructors. Where there are no unwind tables, the search for who catches it
+# ends, and the program with it, by std::terminate, before anything is unwound.
+NO_TABLES := -fno-unwind-tables -fno-asynchronous-unwind-tables
+LANGUAGE  += $(NO_TABLES)
 endif
 
 # STATIC=glibc: no shared library.
@@ -108,8 +115,7 @@ HEADERS   := -nostdinc -nostdinc++ $(addprefix -isystem ,net/musl $(GXX) $(MUSL)
                $(shell $(CXX) -print-file-name=include) $(MUSL)/kernel)
 POSITION  := -fno-pie $(HEADERS)
 LINKED    := -static -no-pie
-CHECKS    := -D_GLIBCXX_ASSERTIONS -fstack-protector -DNDEBUG \
-             -fno-unwind-tables -fno-asynchronous-unwind-tables
+CHECKS    := -D_GLIBCXX_ASSERTIONS -fstack-protector -DNDEBUG
 LIBC_ONLY := -nostdlib -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noseparate-code -Wl,--build-id=none \
              $(CHECKS) $(MUSL)/lib/crt1.o $(MUSL)/lib/crti.o
 LIBS      := $(MUSL)/lib/libc.a -lgcc $(MUSL)/lib/crtn.o
@@ -120,15 +126,14 @@ CROSS     := $(if $(findstring -g++,$(CXX)),$(patsubst %g++,%,$(CXX)))
 AR        := $(CROSS)ar
 OBJCOPY   := $(CROSS)objcopy
 
-# Position-independent, so that the loader can put the program where nobody expects it. Functions
-# get sections of their own: the linker drops those that a program doesn't use.
+# Functions get sections of their own: the linker drops those that a program doesn't use.
 # Sizes of files and times have 64 bits on 32-bit machines, too: with 32, lstat(2) fails at a large
 # inode number, and the clock in 2038.
 FIXED     = $(LANGUAGE) $(WARNINGS) $(CHECKS) $(POSITION) -ffunction-sections -fdata-sections \
             -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 $(patsubst %,-DSOCKEYE_WITHOUT_%,$(LEFT_OUT))
 COMPILE   = $(CXX) $(FIXED) $(CXXFLAGS) $(FAT) -I. -MMD -MP $(CPPFLAGS)
 LINK      = $(CXX) $(CXXFLAGS) $(LINKED) $(SANITIZER) $(LDFLAGS)
-PROGRAM   = $(LINK) $(LTO) $(LIBC_ONLY)
+PROGRAM   = $(LINK) $(LTO) $(NO_TABLES) $(LIBC_ONLY)
 
 # Tests throw (doctest does), write small numbers as they come, and are compiled fast; fuzzers run
 # long.

@@ -4,6 +4,10 @@
 // anything of the connection, also close() and abort(); the connection stays valid until
 // on_close() has returned, and after on_open() that call comes exactly once.
 //
+// What a method throws it has to catch. An exception that it lets out ends the program by
+// std::terminate, which says what was thrown: the library has no way to clean up behind it. The
+// same goes for what is given to Loop::post() and Options::on_stop.
+//
 // All methods are defined here, so that a program compiled with run-time type information can
 // derive from a library compiled without.
 // Next on the reading tour: ws/connection.h.
