@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <cassert>
@@ -81,9 +82,43 @@ int Loop::wait_ms() const {
   return agenda_ != nullptr ? 0 : timers_.until_next_ms(now_ms());
 }
 
+Result<int, Error> Loop::descriptor() {
+  TRY(open());
+  if (alarm_) return epoll_.get();
+  Fd alarm(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!alarm) return system_error("cannot create a timer descriptor");
+  // The mailbox finds nothing then, and what was due has its place later in the turn.
+  if (!add(alarm.get(), mailbox_, EPOLLIN | EPOLLET)) return system_error("epoll_ctl");
+  alarm_ = std::move(alarm);
+  set_alarm();
+  return epoll_.get();
+}
+
+// Has descriptor() become readable when the next turn is due.
+void Loop::set_alarm() {
+  const int until_ms = wait_ms();
+  if (until_ms == 0) return wake();
+  if (until_ms < 0) return;
+  const std::uint64_t now_ms = clock_.now_ms();
+  const std::uint64_t due_ms = now_ms + static_cast<std::uint64_t>(until_ms);
+  if (alarm_ms_ > now_ms && alarm_ms_ <= due_ms) return;  // it goes off early, and is set anew then
+  alarm_ms_ = due_ms;
+  itimerspec at{};
+  at.it_value = {until_ms / 1000, until_ms % 1000 * 1'000'000};
+  ::timerfd_settime(alarm_.get(), 0, &at, nullptr);
+}
+
+// A timer may have been armed, or a watcher scheduled: a turn is due that nobody knew of.
+void Loop::begin_outside() {
+  if (!alarm_ || awake_) return;
+  awake_ = true;
+  wake();
+}
+
 void Loop::turn(int timeout_ms) {
   thread_ = pthread_self();
   thread_known_ = true;
+  awake_ = false;
 
   const int until_work_ms = wait_ms();
   if (timeout_ms < 0 || (until_work_ms >= 0 && until_work_ms < timeout_ms)) {
@@ -111,6 +146,7 @@ void Loop::turn(int timeout_ms) {
   }
   run_agenda();
   in_turn_ = false;
+  if (alarm_) set_alarm();
 }
 
 int Loop::wait(epoll_event* events, int timeout_ms) {
@@ -130,6 +166,7 @@ int Loop::wait(epoll_event* events, int timeout_ms) {
 
 void Loop::schedule(Watcher& watcher) {
   if (watcher.on_agenda_) return;
+  if (!in_turn_) begin_outside();
   watcher.on_agenda_ = true;
   watcher.next_on_agenda_ = nullptr;
   *agenda_end_ = &watcher;
@@ -169,7 +206,10 @@ void Loop::post(std::function<void()> task) {
     first = posted_.empty();
     posted_.push_back(std::move(task));
   }
-  if (!first) return;  // whoever posted the first has woken the loop
+  if (first) wake();  // else whoever posted the first has done it
+}
+
+void Loop::wake() {
   const std::uint64_t one = 1;
   // It can't fail: EAGAIN only at 2^64 - 1 wake-ups outstanding.
   [[maybe_unused]] const auto written = ::write(wakeup_.get(), &one, sizeof one);

@@ -93,11 +93,16 @@ class Loop {
   void run();
   void stop() { stopping_ = true; }
 
-  // One turn; waits for at most `timeout_ms` (-1: until something happens). For those who have an
-  // event loop of their own: poll descriptor() for reading, for at most wait_ms(), call turn(0).
+  // One turn; waits for at most `timeout_ms` (-1: until something happens).
   void turn(int timeout_ms);
-  int descriptor() const { return epoll_.get(); }
+  // How long turn(-1) would wait if nothing happened: -1 for ever.
   int wait_ms() const;
+
+  // For a program with an event loop of its own: a descriptor to watch for reading, with poll(2) or
+  // whatever that loop has (level-triggered). It is readable when the loop has something to do,
+  // also when a timer is due or when something was begun outside of turns; then call turn(0). The
+  // loop keeps the descriptor. Fails where the system has no more of them.
+  Result<int, Error> descriptor();
 
   // From now on a turn that would wait first asks for events over and over, for so long: who buys
   // latency with processor time spares the sleep and the waking. 0: not at all.
@@ -115,7 +120,10 @@ class Loop {
   // Milliseconds on the monotonic clock: in a callback, when the turn's wait was over; outside of
   // turns, now. (A program with an event loop of its own may come back after a long while.)
   std::uint64_t now_ms() const { return in_turn_ ? now_ms_ : clock_.now_ms(); }
-  Timers& timers() { return timers_; }
+  Timers& timers() {
+    if (!in_turn_) begin_outside();
+    return timers_;
+  }
   Pool& pool() { return pool_; }
 
   // The one buffer that all streams of the loop receive into. Its contents hold until the callback
@@ -151,6 +159,9 @@ class Loop {
 
   bool add(int fd, Watcher& watcher, std::uint32_t events);
   int wait(epoll_event* events, int timeout_ms);
+  void begin_outside();
+  void set_alarm();
+  void wake();
   void run_posted();
   void run_agenda();
 
@@ -163,6 +174,9 @@ class Loop {
   Pool pool_;
   Fd epoll_;
   Fd wakeup_;
+  Fd alarm_;                    // a timer, for those who poll descriptor()
+  std::uint64_t alarm_ms_ = 0;  // when it goes off, or went off
+  bool awake_ = false;          // descriptor() is readable already, for what was begun outside
   std::unique_ptr<std::uint8_t[]> receive_buffer_;
   std::unique_ptr<std::uint8_t[]> cork_buffer_;
   Cork cork_;

@@ -6,6 +6,8 @@
 //   if (auto bound = server.listen("127.0.0.1:9000"); !bound) return
 //   sockeye::report(bound.error()); return server.run();
 //
+// A program with an event loop of its own doesn't call run(): see Loop::descriptor() in net/loop.h.
+//
 // For several threads see ws/server_group.h. Everything but post() of its loop belongs to the
 // thread that calls run().
 //
@@ -45,6 +47,9 @@ class Server final : public Endpoint, public net::Listener::Owner, private net::
   // at once don't all come together; what is left at its end is dropped. Called again: drops all.
   void stop();
   bool stopping() const { return stopping_; }
+  // stop() has done its work: where run() returns, and where a program that drives the loop itself
+  // may go.
+  bool stopped() const { return stopping_ && connections_.count() == 0 && holds_ == 0; }
 
   // run() goes on until release() was called as often as hold(): for those that this server's
   // signals are to reach as well.
@@ -75,7 +80,6 @@ class Server final : public Endpoint, public net::Listener::Owner, private net::
   void turn_away(int fd, Error error);
   void on_timer(std::uint64_t now_ms) override;
   void on_connection_gone(bool admitted) override;
-  bool stopped() const { return stopping_ && connections_.count() == 0 && holds_ == 0; }
   void close_batch(std::uint64_t now_ms);
   void drop_all();
 

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -64,6 +65,13 @@ struct OpenLoop : Loop {
   explicit OpenLoop(FakeClock& clock) : Loop(clock) { REQUIRE(open()); }
 };
 
+constexpr int deadline_ms = 20'000;  // generous: only a failure waits for it
+
+bool readable_within(int fd, int timeout_ms) {
+  pollfd entry{fd, POLLIN, 0};
+  return ::poll(&entry, 1, timeout_ms) == 1;
+}
+
 std::uint64_t real_ms() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return static_cast<std::uint64_t>(
@@ -81,9 +89,9 @@ TEST_CASE("Loop: holds two descriptors once it is open, and none when it is gone
     CHECK(open_descriptors() == before);
     REQUIRE(loop.open());
     CHECK(open_descriptors() == before + 2);
-    const int descriptor = loop.descriptor();
+    const auto* const buffer = loop.receive_buffer().data();
     REQUIRE(loop.open());  // once more does nothing
-    CHECK(loop.descriptor() == descriptor);
+    CHECK(loop.receive_buffer().data() == buffer);
     CHECK(open_descriptors() == before + 2);
     CHECK(loop.receive_buffer().size() == Loop::buffer_bytes);
     CHECK(loop.cork().data != nullptr);
@@ -640,8 +648,11 @@ TEST_CASE("Loop: stop() ends run() when its turn is over, and run() may be calle
   }
 }
 
-TEST_CASE("Loop: another event loop may drive it: its descriptor is readable when it has events") {
-  OpenLoop loop;
+// ── Driven by another event loop ─────────────────────────────────────────────────────────────
+
+TEST_CASE("Loop: descriptor() is readable when there are events, and when a task was posted") {
+  Loop loop;
+  const int descriptor = *loop.descriptor();  // opens it
   Signal signal;
   Probe probe;
   int events = 0;
@@ -650,11 +661,98 @@ TEST_CASE("Loop: another event loop may drive it: its descriptor is readable whe
     signal.take();
   };
   REQUIRE(loop.watch_input(signal.fd(), probe));
-  pollfd entry{loop.descriptor(), POLLIN, 0};
-  CHECK(::poll(&entry, 1, 0) == 0);
+  CHECK(!readable_within(descriptor, 0));
   signal.notify();
-  CHECK(::poll(&entry, 1, 1000) == 1);
+  CHECK(readable_within(descriptor, deadline_ms));
   loop.turn(0);
   CHECK(events == 1);
-  CHECK(::poll(&entry, 1, 0) == 0);
+  CHECK(!readable_within(descriptor, 0));
+
+  bool ran = false;
+  std::thread([&] { loop.post([&] { ran = true; }); }).join();
+  CHECK(readable_within(descriptor, deadline_ms));
+  loop.turn(0);
+  CHECK(ran);
+  CHECK(!readable_within(descriptor, 0));
+}
+
+TEST_CASE("Loop: descriptor() is readable when a timer is due, and not before") {
+  OpenLoop loop;
+  Probe early;
+  Probe late;
+  std::uint64_t fired_ms = 0;
+  early.at_timer = [&](std::uint64_t now_ms) { fired_ms = now_ms; };
+  const std::uint64_t start_ms = loop.now_ms();
+  loop.timers().arm(late, start_ms + 600'000);
+  const int descriptor = *loop.descriptor();
+  CHECK(!readable_within(descriptor, 0));
+  loop.timers().arm(early, start_ms + 50);
+  for (int turns = 0; fired_ms == 0; ++turns) {
+    REQUIRE(turns < 10);  // it sleeps in between
+    REQUIRE(readable_within(descriptor, deadline_ms));
+    loop.turn(0);
+  }
+  CHECK(fired_ms >= start_ms + 50);
+  CHECK(!readable_within(descriptor, 0));
+}
+
+TEST_CASE(
+    "Loop: descriptor() is readable again when a timer arms itself, and when turns come late") {
+  FakeClock clock;
+  OpenLoop loop(clock);
+  Probe probe;
+  int fired = 0;
+  probe.at_timer = [&](std::uint64_t now_ms) {
+    ++fired;
+    loop.timers().arm(probe, now_ms + 16);
+  };
+  loop.timers().arm(probe, clock.now_ms() + 16);
+  const int descriptor = *loop.descriptor();
+  for (int i = 0; i < 5; ++i) {
+    REQUIRE(readable_within(descriptor, deadline_ms));
+    clock.advance(i == 3 ? 10'000 : 32);  // the fourth time it was away for long
+    loop.turn(0);
+    CHECK(fired == i + 1);
+  }
+}
+
+TEST_CASE("Loop: descriptor() is readable when something is begun outside of turns, or left over") {
+  OpenLoop loop;
+  const int descriptor = *loop.descriptor();
+  Probe probe;
+  int turns = 0;
+  probe.at_agenda = [&] {
+    if (++turns < 3) loop.schedule(probe);
+  };
+  CHECK(!readable_within(descriptor, 0));
+  loop.schedule(probe);
+  for (int i = 1; i <= 3; ++i) {
+    CHECK(readable_within(descriptor, 0));
+    loop.turn(0);
+    CHECK(turns == i);
+  }
+  CHECK(!readable_within(descriptor, 0));
+
+  // Once more, so that it isn't only the first time.
+  loop.schedule(probe);
+  CHECK(readable_within(descriptor, 0));
+  loop.turn(0);
+  CHECK(!readable_within(descriptor, 0));
+}
+
+TEST_CASE("Loop: what the system refuses at descriptor() is an error, and may be tried again") {
+  OpenLoop loop;
+  const std::size_t before = open_descriptors();
+  {
+    SystemCalls calls;
+    calls.fail(Call::epoll_ctl, ENOSPC);
+    const auto descriptor = loop.descriptor();
+    REQUIRE(!descriptor);
+    CHECK(descriptor.error().code == ENOSPC);
+  }
+  CHECK(open_descriptors() == before);
+  REQUIRE(loop.descriptor());
+  CHECK(open_descriptors() == before + 1);
+  CHECK(*loop.descriptor() == *loop.descriptor());
+  CHECK(open_descriptors() == before + 1);
 }
