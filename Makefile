@@ -48,7 +48,7 @@ FUZZERS         := $(patsubst test/fuzz/%_fuzz.cc,%,$(wildcard test/fuzz/*_fuzz.
 PAGE            := $(addprefix app/page/,index.html page.css page.js)
 FORMATTED       := $(wildcard $(foreach folder,crypto net ws app test,\
                      $(folder)/*.h $(folder)/*.cc $(folder)/*/*.h $(folder)/*/*.cc \
-                     $(folder)/*/*/*.h $(folder)/*/*/*.cc))
+                     $(folder)/*/*/*.h $(folder)/*/*/*.cc) test/images/embedding/*/*.cc)
 
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
 
