@@ -6,6 +6,8 @@
 #include <new>
 #include <utility>
 
+#include "ws/deflate/is_built.h"
+
 namespace sockeye::ws {
 
 namespace {

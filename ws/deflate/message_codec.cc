@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <new>
 
+#include "ws/deflate/is_built.h"
+
 namespace sockeye::ws::deflate {
 
 namespace {

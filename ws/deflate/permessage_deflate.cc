@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "ws/deflate/is_built.h"
 #include "ws/frame/frame.h"
 
 namespace sockeye::ws::deflate {

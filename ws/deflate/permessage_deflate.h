@@ -36,13 +36,6 @@
 
 namespace sockeye::ws::deflate {
 
-// Whether it is there: make WITHOUT=deflate leaves out what compresses, inflates and negotiates.
-#ifdef SOCKEYE_WITHOUT_deflate
-inline constexpr bool is_built = false;
-#else
-inline constexpr bool is_built = true;
-#endif
-
 inline constexpr std::string_view extension_name = "permessage-deflate";
 
 // How the two sides compress: as agreed; or at most, where it is what one of them wants.
