@@ -541,9 +541,14 @@ DESTDIR ?=
 
 VERSION = $(shell sed -n 's/.*SOCKEYE_VERSION "\(.*\)"/\1/p' app/version.h)
 
+# From LIBDIR up to PREFIX, for an installed tree that may be moved.
+TO_PREFIX = $(if $(filter $(PREFIX)/%,$(LIBDIR)),\
+              $(shell echo '$(LIBDIR:$(PREFIX)/%=%)' | sed 's|[^/]*|..|g'),\
+              $(error LIBDIR=$(LIBDIR) has to be within PREFIX=$(PREFIX)))
+
 # Programs include these as "ws/server.h"; what they include is installed beside them.
 PUBLIC_HEADERS := $(addprefix ws/,client.h prepared_message.h server.h server_group.h) net/log.h
-HEADERS = $(sort $(filter %.h,$(shell $(CXX) -std=c++20 -I. -MM $(PUBLIC_HEADERS))))
+INSTALLED_HEADERS = $(sort $(filter %.h,$(shell $(CXX) -std=c++20 -I. -MM $(PUBLIC_HEADERS))))
 
 # SOURCE=TARGET each. What may be executed stays so.
 INSTALLED = $(BUILD)/sockeye=$(PREFIX)/bin/sockeye \
@@ -552,7 +557,7 @@ INSTALLED = $(BUILD)/sockeye=$(PREFIX)/bin/sockeye \
             $(BUILD)/install/sockeye.pc=$(LIBDIR)/pkgconfig/sockeye.pc \
             $(foreach file,sockeyeConfig.cmake sockeyeConfigVersion.cmake,\
               $(BUILD)/install/$(file)=$(LIBDIR)/cmake/sockeye/$(file)) \
-            $(foreach file,$(HEADERS),$(file)=$(PREFIX)/include/sockeye/$(file))
+            $(foreach file,$(INSTALLED_HEADERS),$(file)=$(PREFIX)/include/sockeye/$(file))
 
 .PHONY: install uninstall
 ## install: the program, the library and its headers, for pkg-config and CMake (PREFIX, LIBDIR, DESTDIR)
@@ -575,7 +580,7 @@ uninstall:
 $(BUILD)/install/%: app/install/%.in app/version.h FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
-	  -e "s|@TO_PREFIX@|$$(echo '$(LIBDIR:$(PREFIX)/%=%)' | sed 's|[^/]*|..|g')|g" $< > $@
+	  -e 's|@TO_PREFIX@|$(strip $(TO_PREFIX))|g' $< > $@
 
 # ------------------------------------------------------------------------------------------- others
 
