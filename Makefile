@@ -559,10 +559,24 @@ INSTALLED = $(BUILD)/sockeye=$(PREFIX)/bin/sockeye \
               $(BUILD)/install/$(file)=$(LIBDIR)/cmake/sockeye/$(file)) \
             $(foreach file,$(INSTALLED_HEADERS),$(file)=$(PREFIX)/include/sockeye/$(file))
 
+# For one service manager: systemd, openrc, busybox or none.
+SERVICE    ?= systemd
+SYSCONFDIR ?= /etc
+
+MANAGER_openrc  = $(BUILD)/install/sockeye.openrc=$(SYSCONFDIR)/init.d/sockeye
+MANAGER_busybox = $(BUILD)/install/sockeye.busybox=$(SYSCONFDIR)/init.d/sockeye
+MANAGER_systemd = $(foreach unit,sockeye.service sockeye.socket,\
+                    $(BUILD)/install/$(unit)=$(PREFIX)/lib/systemd/system/$(unit))
+SERVICE_FILES = $(MANAGER_$(SERVICE)) \
+                $(BUILD)/install/sockeye.1=$(PREFIX)/share/man/man1/sockeye.1 \
+                app/install/sockeye.bash=$(PREFIX)/share/bash-completion/completions/sockeye
+INSTALLED += $(SERVICE_FILES)
+
 .PHONY: install uninstall
 ## install: the program, the library and its headers, for pkg-config and CMake (PREFIX, LIBDIR, DESTDIR)
 install: $(BUILD)/sockeye $(BUILD)/libsockeye.a \
-         $(addprefix $(BUILD)/install/,sockeye.pc sockeyeConfig.cmake sockeyeConfigVersion.cmake)
+         $(addprefix $(BUILD)/install/,sockeye.pc sockeyeConfig.cmake sockeyeConfigVersion.cmake) \
+         $(filter $(BUILD)/install/%,$(subst =, ,$(SERVICE_FILES)))
 	@for item in $(INSTALLED); do \
 	  source=$${item%%=*}; target='$(DESTDIR)'$${item#*=}; \
 	  install -D -m "$$([ -x "$$source" ] && echo 755 || echo 644)" "$$source" "$$target" || exit 1; \
@@ -581,6 +595,25 @@ $(BUILD)/install/%: app/install/%.in app/version.h FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
 	  -e 's|@TO_PREFIX@|$(strip $(TO_PREFIX))|g' $< > $@
+	@[ ! -x $< ] || chmod +x $@
+
+# The manual page's lists of options are the program's own. HELPER: one that runs on this machine,
+# where the program is made for another.
+HELPER ?= $(BUILD)/sockeye
+$(BUILD)/install/sockeye.1: app/install/sockeye.1.in app/install/manual app/version.h $(BUILD)/sockeye
+	@mkdir -p $(@D)
+	$(call say,write)app/install/manual $(HELPER) $(VERSION) < $< > $@
+
+.PHONY: deb
+## deb: packages of Debian's: build/sockeye_..._....deb and build/libsockeye-dev_..._....deb
+DEB_TREE = $(abspath $(BUILD))/deb
+deb:
+	@test/support/need dpkg-dev:dpkg-shlibdeps
+	@rm -rf $(DEB_TREE)
+	@triplet=$$(dpkg-architecture -t$$($(CXX) -dumpmachine) -qDEB_HOST_MULTIARCH) && \
+	  $(MAKE) install DESTDIR=$(DEB_TREE)/all PREFIX=/usr LIBDIR=/usr/lib/$$triplet SERVICE=systemd
+	@app/install/deb $(DEB_TREE) $(VERSION) \
+	  "$$(dpkg-architecture -t$$($(CXX) -dumpmachine) -qDEB_HOST_ARCH)" $(BUILD)
 
 # ------------------------------------------------------------------------------------------- others
 
