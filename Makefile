@@ -562,6 +562,9 @@ INSTALLED = $(BUILD)/sockeye=$(PREFIX)/bin/sockeye \
 # For one service manager: systemd, openrc, busybox or none.
 SERVICE    ?= systemd
 SYSCONFDIR ?= /etc
+ifeq ($(filter $(SERVICE),systemd openrc busybox none),)
+$(error SERVICE is systemd, openrc, busybox or none)
+endif
 
 MANAGER_openrc  = $(BUILD)/install/sockeye.openrc=$(SYSCONFDIR)/init.d/sockeye
 MANAGER_busybox = $(BUILD)/install/sockeye.busybox=$(SYSCONFDIR)/init.d/sockeye
