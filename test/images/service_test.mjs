@@ -362,6 +362,20 @@ test("completion: values, where there are some to choose from", { skip: unlessTh
   }
 });
 
+test("completion: asking for values starts nothing, even where any value is taken", { skip: unlessThere(["bash"]) }, async (t) => {
+  const folder = scratchFolder(t);
+  const stub = path.join(folder, "sockeye");
+  writeFileSync(stub, `#!/bin/sh
+    case "$*" in
+      "help echo") printf 'usage: sockeye echo\n\n  --name ANY  anything\n' ;;
+      "echo --name ? -?") echo 'unknown option -?' ; exit 2 ;;
+      echo*) touch ${folder}/started ;;
+    esac\n`, { mode: 0o755 });
+  assert.deepEqual(await complete(t, stub, "echo", "-"), ["--name"]);
+  assert.deepEqual(await complete(t, stub, "echo", "--name", ""), []);
+  assert.deepEqual(readdirSync(folder), ["sockeye"]);
+});
+
 // ------------------------------------------------------------------------------------------- packages
 
 test("make deb: packages that hold what they should, and the same when made again",
