@@ -2,6 +2,7 @@
 #include "app/echo.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -98,6 +99,8 @@ int run_echo(std::span<char* const> arguments) {
   raise_descriptor_limit();
   // A log whose reader is gone must not end the server.
   ::signal(SIGPIPE, SIG_IGN);
+  // Process 1 of a container inherits orphans, which the kernel reaps where nobody asks for them.
+  if (::getpid() == 1) ::signal(SIGCHLD, SIG_IGN);
 
   ws::ServerGroup group([] { return std::make_unique<Echo>(); }, settings.options,
                         settings.threads);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "app/decimal.h"
+#include "app/init.h"
 #include "net/address.h"
 #include "net/networks.h"
 #include "net/text.h"
@@ -25,6 +26,7 @@ namespace sockeye::app {
 namespace {
 
 constexpr std::string_view default_address = "127.0.0.1:9000";
+constexpr std::string_view default_address_of_machine = ":9000";
 constexpr const char* given_twice = "is given twice; its parts are separated by commas";
 constexpr std::uint64_t most_seconds = 4'000'000;  // of milliseconds in 32 bits
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 40;
@@ -275,6 +277,15 @@ void add_log_flags(Flags& flags, ServerSettings& settings) {
                [&settings] { settings.quiet = true; });
 }
 
+void add_init_flag(Flags& flags, ServerSettings& settings) {
+  flags.toggle("--init",
+               "as process 1, and the only program: load /modules/*.ko, set the network up as the "
+               "kernel's ip= says, start the server again if it crashes, power off on SIGTERM or "
+               "ctrl-alt-del; listens on :9000 unless told otherwise. A program named init does so "
+               "by itself",
+               [&settings] { settings.init = true; });
+}
+
 }  // namespace
 
 void add_server_flags(Flags& flags, ServerSettings& settings) {
@@ -285,12 +296,16 @@ void add_server_flags(Flags& flags, ServerSettings& settings) {
   add_compression_flags(flags, settings);
   add_proxy_flags(flags, settings);
   add_log_flags(flags, settings);
+  add_init_flag(flags, settings);
 }
 
 std::string ServerSettings::complete() {
   std::string mistake = inherited_addresses(addresses);
   if (!mistake.empty()) return mistake;
-  if (addresses.empty()) addresses.emplace_back(default_address);
+  if (init && !has_init()) return "--init is for process 1, and this is not it";
+  if (addresses.empty()) {
+    addresses.emplace_back(has_init() ? default_address_of_machine : default_address);
+  }
 
   // A message as large as the largest has to fit behind another one that waits.
   ws::Limits& limits = options.limits;

@@ -21,6 +21,7 @@ struct ServerSettings {
   net::LogLevel log_level = net::LogLevel::warn;
   net::LogFormat log_format = net::LogFormat::text;
   bool quiet = false;
+  bool init = false;
 
   // To be called when all flags are read: adds the sockets that were inherited, and what is left to
   // say where nothing was. Returns what contradicts itself, or nothing.

@@ -13,6 +13,7 @@
 #include "app/cat.h"
 #include "app/echo.h"
 #include "app/flags.h"
+#include "app/init.h"
 #include "app/version.h"
 
 namespace {
@@ -77,8 +78,13 @@ void keep_standard_descriptors() {
 }  // namespace
 
 int main(int count, char** values) {
-  keep_standard_descriptors();
   const std::span<char* const> arguments(values, static_cast<std::size_t>(count));
+  if (is_init(arguments)) become_init();
+  keep_standard_descriptors();
+  // The kernel starts /init without arguments, or with those on its command line.
+  if (has_init() && (arguments.size() < 2 || arguments[1][0] == '-')) {
+    return run_echo(arguments.subspan(1));
+  }
   if (arguments.size() < 2) {
     return complain("a command is needed (see: sockeye help)", exit_usage);
   }
