@@ -20,6 +20,9 @@ namespace {
 // How many connections one turn accepts at most: those that are open want their turns, too.
 constexpr int accepts_per_turn = 64;
 
+// The kernel cuts it down to net.core.somaxconn, 4,096 by default. (SOMAXCONN is musl's, too: 128.)
+constexpr int most_backlog = 65'535;
+
 // How long the backlog is left alone when there are no descriptors or no memory.
 constexpr std::uint64_t pause_ms = 100;
 
@@ -124,7 +127,7 @@ Result<void, Error> Listener::bind(const Address& address, Sharing sharing, bool
   }
   address_ = address;
   fd_ = std::move(fd);
-  if (::listen(fd_.get(), SOMAXCONN) != 0) {
+  if (::listen(fd_.get(), most_backlog) != 0) {
     Error error = cannot_listen(address);
     close();
     return error;
