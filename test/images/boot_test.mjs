@@ -1,0 +1,45 @@
+// A machine that holds a kernel and sockeye, and nothing else.
+//
+// SPDX-License-Identifier: MIT
+import assert from "node:assert/strict";
+import test from "node:test";
+import { eventually } from "../e2e/support/sockeye.mjs";
+import { BOOT_DEADLINE_MS, boot, consoleText, noMachines, sockeyeImage } from "./support/machine.mjs";
+import { checkEcho } from "./support/tiny.mjs";
+
+const NETWORK = "ip=10.0.2.15::10.0.2.2:255.255.255.0::eth0:off";
+
+const options = { skip: noMachines() };
+
+test("boot: it brings up the network, echoes, and powers off on ctrl-alt-del", options, async (t) => {
+  const machine = await boot(t, sockeyeImage(), `${NETWORK} -- --compress dedicated`);
+  await eventually(() => consoleText(machine).includes("sockeye: listening on ") || !machine.running,
+                   "a server", BOOT_DEADLINE_MS);
+
+  // Whoever asks for random bytes has the kernel say this, some time later, when there are enough.
+  assert.doesNotMatch(consoleText(machine), /crng init done/, "it doesn't wait for entropy");
+
+  const client = await checkEcho(t, `ws://127.0.0.1:${machine.port}/`);
+  assert.match(client.extensions, /^permessage-deflate/);
+  const page = await fetch(`http://127.0.0.1:${machine.port}/`);
+  assert.equal(page.status, 200);
+  assert.match(await page.text(), /^<!doctype html>/);
+
+  await machine.press("ctrl", "alt", "delete");
+  assert.equal((await client.close()).code, 1001);
+  assert.equal(await machine.status(BOOT_DEADLINE_MS), 0);
+  assert.match(consoleText(machine), /reboot: Power down\n$/);
+  assert.doesNotMatch(consoleText(machine), /Kernel panic|^sockeye: (?!listening)/m);
+});
+
+test("boot: what is wrong is told on the console; then the machine is powered off", options, async (t) => {
+  const image = sockeyeImage([["modules/00-broken.ko", Buffer.from("no module")]]);
+  const machine = await boot(t, image, "ip=dhcp -- --port ninety");
+  assert.equal(await machine.status(BOOT_DEADLINE_MS), 0);
+  const text = consoleText(machine);
+  assert.match(text, /^sockeye: \/modules\/00-broken\.ko: Exec format error$/m);
+  assert.match(text, /^sockeye: ip=dhcp: .*there is no DHCP here.*$/m);
+  assert.match(text, /^sockeye: --port ninety: must be a number.*$/m);
+  assert.match(text, /reboot: Power down\n$/);
+  assert.doesNotMatch(text, /Kernel panic/);
+});
