@@ -12,7 +12,9 @@
 #include "app/descriptors.h"
 #include "app/flags.h"
 #include "app/page/embedded.h"
+#include "app/sandbox.h"
 #include "app/server_flags.h"
+#include "net/address.h"
 #include "net/log.h"
 #include "ws/server_group.h"
 
@@ -74,6 +76,22 @@ void Echo::on_drain(Connection& connection) {
 
 namespace {
 
+// Gives up what was needed to listen, and isn't to serve.
+Result<void, net::Error> give_up_rights(const ServerSettings& settings) {
+  if (settings.user) TRY(become(*settings.user));
+  if (::geteuid() == 0) net::log(net::LogLevel::info, "serving as root: see --user");
+  if (!settings.sandbox) return {};
+  SandboxedServer server;
+  server.starts_threads = settings.threads > 1;
+  for (const std::string& text : settings.addresses) {
+    const auto address = net::Address::parse(text);
+    const bool is_file = address && address->kind() == net::Address::Kind::path;
+    if (is_file) server.socket_files.emplace_back(address->path());
+  }
+  enter_sandbox(server);
+  return {};
+}
+
 Flags make_flags(ServerSettings& settings) {
   Flags flags("echo [OPTIONS]",
               "Sends every WebSocket message back to whom it came from. At / it serves a page that "
@@ -125,6 +143,7 @@ int run_echo(std::span<char* const> arguments) {
     if (page::is_embedded) text += "  in a browser:   http" + url.substr(2) + "\n";
     text += "  in a terminal:  build/sockeye cat " + url + "\n";
   }
+  if (auto given_up = give_up_rights(settings); !given_up) return report(given_up.error());
   // When the server takes connections, and the signals that stop it: others may wait for this text.
   group.first().loop().post([text] { print(text); });
   return group.run();

@@ -258,6 +258,18 @@ void add_proxy_flags(Flags& flags, ServerSettings& settings) {
               });
 }
 
+void add_sandbox_flags(Flags& flags, ServerSettings& settings) {
+  flags.value("--user", "NAME|UID[:GID]",
+              "become this user when all addresses are bound (default: stay who it is; GID: UID)",
+              [&settings](std::string_view text) -> std::string {
+                settings.user = parse_user(text);
+                return settings.user ? "" : "must be a name, a number or two of them";
+              });
+  flags.toggle("--no-sandbox",
+               "keep rights that the server doesn't need: opening files, all system calls",
+               [&settings] { settings.sandbox = false; });
+}
+
 void add_log_flags(Flags& flags, ServerSettings& settings) {
   flags.value("--log-level", "LEVEL", "off, error, warn, info or debug (default: warn)",
               [&settings](std::string_view text) -> std::string {
@@ -295,6 +307,7 @@ void add_server_flags(Flags& flags, ServerSettings& settings) {
   add_time_flags(flags, settings.options.limits);
   add_compression_flags(flags, settings);
   add_proxy_flags(flags, settings);
+  add_sandbox_flags(flags, settings);
   add_log_flags(flags, settings);
   add_init_flag(flags, settings);
 }

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/flags.h"
+#include "app/user.h"
 #include "net/log.h"
 #include "ws/endpoint.h"
 
@@ -22,6 +24,8 @@ struct ServerSettings {
   net::LogFormat log_format = net::LogFormat::text;
   bool quiet = false;
   bool init = false;
+  std::optional<User> user;
+  bool sandbox = true;
 
   // To be called when all flags are read: adds the sockets that were inherited, and what is left to
   // say where nothing was. Returns what contradicts itself, or nothing.

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "app/sandbox.h"
+
+#include <sys/prctl.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include "app/call_filter.h"
+#include "app/file_access.h"
+#include "net/log.h"
+
+namespace sockeye::app {
+
+namespace {
+
+// A sanitizer's own run-time library opens files, maps memory, and starts programs when it reports.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool is_sanitized = true;
+#elif defined(__has_feature)
+constexpr bool is_sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool is_sanitized = false;
+#endif
+
+void say_missing(net::LogLevel level, std::string_view what) {
+  const std::string_view reason = std::strerror(errno);
+  net::log(level, "a part of the sandbox is missing", {{"part", what}, {"reason", reason}});
+}
+
+}  // namespace
+
+void enter_sandbox(const SandboxedServer& server) {
+  if constexpr (is_sanitized) return;
+  // Programs that it would start get no rights that it doesn't have. The other two demand this.
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (!deny_files(server.socket_files)) say_missing(net::LogLevel::debug, "Landlock");
+  const ServerCalls calls{.start_threads = server.starts_threads,
+                          .remove_files = !server.socket_files.empty()};
+  if (!filter_calls(calls)) say_missing(net::LogLevel::warn, "seccomp");
+}
+
+}  // namespace sockeye::app
