@@ -25,7 +25,7 @@ test("command line: help echo and help cat name every option", async (t) => {
     echo: ["--listen", "--port", "--threads", "--origin", "--host", "--subprotocol", "--max-message", "--max-fragments",
       "--max-buffered", "--max-memory", "--max-connections", "--max-connections-per-address", "--head-timeout",
       "--keep-alive-timeout", "--ping-interval", "--idle-timeout", "--message-timeout", "--max-lifetime",
-      "--close-timeout", "--stop-timeout", "--proxy", "--trust", "--log-level", "--log-format", "--quiet"],
+      "--close-timeout", "--stop-timeout", "--proxy", "--trust", "--user", "--no-sandbox", "--log-level", "--log-format", "--quiet"],
     cat: ["--binary", "-1", "--header", "--subprotocol", "--origin", "--ping"],
   };
   for (const [command, names] of Object.entries(options)) {
@@ -75,6 +75,10 @@ const mistakes = [
   ["echo", "--proxy", "protocol", "--trust", "localhost"],
   ["echo", "--proxy", "protocol", "--trust", "10.0.0.1/8"],
   ["echo", "--threads", "0"],
+  ["echo", "--user", ""],
+  ["echo", "--user", "1000:"],
+  ["echo", "--user", "1000:users"],
+  ["echo", "--user", "www-data:33"],
   ["echo", "--log-level", "loud"],
   ["echo", "--log-format", "xml"],
   ["echo", "--subprotocol", "not a token"],
