@@ -576,7 +576,7 @@ SERVICE_FILES = $(MANAGER_$(SERVICE)) \
 INSTALLED += $(SERVICE_FILES)
 
 .PHONY: install uninstall
-## install: the program, the library and its headers, for pkg-config and CMake (PREFIX, LIBDIR, DESTDIR)
+## install: program, library, headers, service, manual (PREFIX, LIBDIR, DESTDIR, SERVICE)
 install: $(BUILD)/sockeye $(BUILD)/libsockeye.a \
          $(addprefix $(BUILD)/install/,sockeye.pc sockeyeConfig.cmake sockeyeConfigVersion.cmake) \
          $(filter $(BUILD)/install/%,$(subst =, ,$(SERVICE_FILES)))
@@ -603,7 +603,8 @@ $(BUILD)/install/%: app/install/%.in app/version.h FORCE
 # The manual page's lists of options are the program's own. HELPER: one that runs on this machine,
 # where the program is made for another.
 HELPER ?= $(BUILD)/sockeye
-$(BUILD)/install/sockeye.1: app/install/sockeye.1.in app/install/manual app/version.h $(BUILD)/sockeye
+$(BUILD)/install/sockeye.1: app/install/sockeye.1.in app/install/manual app/version.h \
+                            $(BUILD)/sockeye
 	@mkdir -p $(@D)
 	$(call say,write)app/install/manual $(HELPER) $(VERSION) < $< > $@
 

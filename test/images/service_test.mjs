@@ -18,11 +18,12 @@ const isRoot = process.getuid() === 0;
 // Why a test can't run here, or false: where another program than the Makefile's is under test, where a
 // tool is missing, or where only root may do it.
 const isThere = (tool) => spawnSync("sh", ["-c", `command -v ${tool}`]).status === 0;
-function unlessThere(tools, { root = false } = {}) {
+function unlessThere(tools, { root = false, namespaces = false } = {}) {
   if (binary !== path.join(repository, "build/sockeye")) return "another program is under test";
   const missing = tools.filter((tool) => !isThere(tool));
   if (missing.length > 0) return `${missing.join(", ")} not found`;
-  return root && !isRoot ? "only root can" : false;
+  if ((root || namespaces) && !isRoot) return "only root can";
+  return namespaces && spawnSync("unshare", ["--mount", "true"]).status !== 0 ? "namespaces can't be made" : false;
 }
 
 // Runs a command to its end; gives its output, or fails with what it said.
@@ -113,7 +114,8 @@ test("systemd: sockets are handed over as systemd does it, by systemd-socket-act
     const server = start(t, "systemd-socket-activate", ["-l", `127.0.0.1:${port}`, "-l", socket, file, ...args]);
     await eventually(() => /Listening on .*sockeye.sock/.test(server.stderr), "systemd-socket-activate");
     await echoes(t, `ws://127.0.0.1:${port}/`);
-    assert.match(server.stdout, new RegExp(`listening on ws://127.0.0.1:${port}/\\n.*listening on unix:${socket}`));
+    const told = new RegExp(`listening on ws://127.0.0.1:${port}/\\n.*listening on unix:${socket}\n`);
+    await eventually(() => told.test(server.stdout), "lines that say where it listens");
     assert.doesNotMatch(server.stdout, /:9000/, "not on the default address, too");
 
     server.signal("SIGTERM");
@@ -145,7 +147,7 @@ async function bootSystemd(t, port) {
   return {};
 }
 
-const bootable = unlessThere(["/lib/systemd/systemd", "unshare", "nsenter"], { root: true });
+const bootable = unlessThere(["/lib/systemd/systemd", "unshare", "nsenter"], { namespaces: true });
 
 test("systemd: booted, it starts the service at the first connection, with the rights of nobody", { skip: bootable }, async (t) => {
   const port = await freePort();
@@ -170,6 +172,10 @@ test("systemd: booted, it starts the service at the first connection, with the r
   systemctl("stop", "sockeye.service");
   assert.equal(show("Result"), "success");
   await echoes(t, url);  // the socket stays, and starts it again
+
+  systemctl("stop", "sockeye.socket");
+  assert.equal(show("ActiveState"), "inactive");
+  assert.equal((await run(t, ["cat", "-1", url], "Hello\n")).status, 1);
 });
 
 test("systemd: booted, it passes the operator's options on, and doesn't repeat a mistake in them", { skip: bootable }, async (t) => {
@@ -205,7 +211,7 @@ test("init scripts: shellcheck finds nothing", { skip: unlessThere(["shellcheck"
   assert.equal(await output(t, "shellcheck", ["app/install/manual", "app/install/deb"]), "");
 });
 
-test("OpenRC: it starts the service, again after a crash, and stops it", { skip: unlessThere(["openrc-run", "unshare"], { root: true }) }, async (t) => {
+test("OpenRC: it starts the service, again after a crash, and stops it", { skip: unlessThere(["openrc-run", "unshare"], { namespaces: true }) }, async (t) => {
   const script = path.join(tree("openrc"), "etc/init.d/sockeye");
   const folder = scratchFolder(t);
   chmodSync(folder, 0o755);
