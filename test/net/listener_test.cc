@@ -326,7 +326,7 @@ TEST_CASE("Listener: takes a duplicate of an inherited socket, and knows its add
   // It isn't ours to close. But what comes there now isn't for us any more.
   site.listener.close();
   const Fd next = connect_to(address("127.0.0.1:" + port));
-  pollfd entry{site.loop.descriptor(), POLLIN, 0};
+  pollfd entry{*site.loop.descriptor(), POLLIN, 0};
   CHECK(::poll(&entry, 1, 0) == 0);
   entry.fd = inherited.get();
   CHECK(::poll(&entry, 1, 1000) == 1);
@@ -390,7 +390,7 @@ TEST_CASE("Listener: by_socket, several loops accept from one socket, each conne
     // modified.
     for (Site& site : sites) {
       epoll_event event{};
-      CHECK(::epoll_ctl(site.loop.descriptor(), EPOLL_CTL_MOD, site.listener.descriptor(),
+      CHECK(::epoll_ctl(*site.loop.descriptor(), EPOLL_CTL_MOD, site.listener.descriptor(),
                         &event) == -1);
       CHECK(errno == EINVAL);
     }
