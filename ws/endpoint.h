@@ -63,7 +63,9 @@ struct Options {
   // A server's: who may tell it where a connection comes from. Nobody, unless told otherwise.
   Proxies proxies = {};
 
-  // A server's: run() ends gracefully on SIGINT and SIGTERM, at once on a second one.
+  // A server's: run() ends gracefully on SIGINT and SIGTERM, at once on a second one. It blocks
+  // them in its thread; threads that were started before have to block them, too (see
+  // net/signals.h).
   bool stop_on_signals = true;
 
   // For so long a loop that has nothing to do asks for events before it sleeps: lower latency, for
