@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string_view>
 
@@ -130,8 +131,10 @@ bool is_init(std::span<char* const> arguments) {
   if (::getpid() != 1 || arguments.empty()) return false;
   const std::string_view name = arguments.front();
   if (name == "init" || name.ends_with("/init")) return true;
-  return std::any_of(arguments.begin() + 1, arguments.end(),
-                     [](const char* argument) { return std::string_view(argument) == "--init"; });
+  for (const char* argument : arguments.subspan(1)) {
+    if (std::strcmp(argument, "--init") == 0) return true;
+  }
+  return false;
 }
 
 void become_init() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "app/machine.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -44,24 +46,29 @@ void open_console() {
   } while (opened >= 0 && opened < STDERR_FILENO);
 }
 
-void load_module(std::string_view name) {
-  net::Text<sizeof "/modules/" + sizeof(dirent::d_name)> path;
-  path.put("/modules/").put(name).put({"", 1});
-  const net::Fd file(::open(path.view().data(), O_RDONLY | O_CLOEXEC));
+using Name = net::Text<sizeof(dirent::d_name)>;  // with the null character at its end
+
+void load_module(int folder, const Name& name) {
+  const char* path = name.view().data();
+  const net::Fd file(::openat(folder, path, O_RDONLY | O_CLOEXEC));
   if (file && ::syscall(SYS_finit_module, file.get(), "", 0) == 0) return;
-  if (errno != EEXIST) report(net::system_error(path.view().data()));
+  if (errno != EEXIST) report(net::system_error(path));
 }
 
 // Makes `name` that of the module which comes next after it; false where it is the last one's.
-bool go_to_next(DIR* folder, std::string& name) {
-  std::string next;
+bool go_to_next(DIR* folder, Name& name) {
+  Name next;
   ::rewinddir(folder);
   while (const dirent* entry = ::readdir(folder)) {
-    const std::string_view found = entry->d_name;
-    if (found.ends_with(".ko") && found > name && (next.empty() || found < next)) next = found;
+    const std::string_view found(entry->d_name, std::strlen(entry->d_name) + 1);
+    if (!found.ends_with({".ko", 4}) || found <= name.view()) continue;
+    if (next.size() > 0 && found > next.view()) continue;
+    next.rewind(0);
+    next.put(found);
   }
-  name = next;
-  return !name.empty();
+  name.rewind(0);
+  name.put(next.view());
+  return name.size() > 0;
 }
 
 // In the order of their names. Modules are few, so the folder is read once for each: sorting them
@@ -69,9 +76,16 @@ bool go_to_next(DIR* folder, std::string& name) {
 void load_modules() {
   DIR* folder = ::opendir("/modules");
   if (folder == nullptr) return;
-  std::string name;
-  while (go_to_next(folder, name)) load_module(name);
+  Name name;
+  while (go_to_next(folder, name)) load_module(::dirfd(folder), name);
   ::closedir(folder);
+}
+
+sockaddr socket_address(in_addr address) {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_addr = address;
+  return std::bit_cast<sockaddr>(v4);
 }
 
 // The ioctls of netdevice(7), for one interface.
@@ -98,36 +112,33 @@ class Interface {
     return ::ioctl(socket_, SIOCSIFFLAGS, &request_) == 0;
   }
 
-  bool set_address(const net::Address& address) {
-    return ::ioctl(socket_, SIOCSIFADDR, request_with(address)) == 0;
+  bool set_address(in_addr address) {
+    request_.ifr_addr = socket_address(address);
+    return ::ioctl(socket_, SIOCSIFADDR, &request_) == 0;
   }
 
-  bool set_netmask(const net::Address& netmask) {
-    return ::ioctl(socket_, SIOCSIFNETMASK, request_with(netmask)) == 0;
+  bool set_netmask(in_addr netmask) {
+    request_.ifr_netmask = socket_address(netmask);
+    return ::ioctl(socket_, SIOCSIFNETMASK, &request_) == 0;
   }
 
  private:
-  ifreq* request_with(const net::Address& address) {
-    std::memcpy(&request_.ifr_addr, address.data(), sizeof request_.ifr_addr);
-    return &request_;
-  }
-
   int socket_;
   ifreq request_{};
 };
 
 // The way to all networks that are not ours.
-bool add_default_route(int socket, const net::Address& gateway) {
+bool add_default_route(int socket, in_addr gateway) {
   rtentry route{};
-  route.rt_dst.sa_family = AF_INET;
-  route.rt_genmask.sa_family = AF_INET;
-  std::memcpy(&route.rt_gateway, gateway.data(), sizeof route.rt_gateway);
+  route.rt_dst = socket_address({});
+  route.rt_genmask = socket_address({});
+  route.rt_gateway = socket_address(gateway);
   route.rt_flags = RTF_UP | RTF_GATEWAY;
   return ::ioctl(socket, SIOCADDRT, &route) == 0;
 }
 
-bool is_given(const net::Address& address) {
-  return address.kind() != net::Address::Kind::none;
+bool is_given(in_addr address) {
+  return address.s_addr != 0;
 }
 
 bool apply(int socket, const IpParameter& ip) {
@@ -153,12 +164,12 @@ void set_up_network() {
   }
 }
 
-// An IPv4 address or, of an empty text, Kind::none; nullopt for what is neither.
-std::optional<net::Address> optional_address(std::string_view text) {
-  if (text.empty()) return net::Address();
-  auto address = net::Address::numeric(text, 0);
-  if (address && address->family() != AF_INET) return std::nullopt;
-  return address;
+// An IPv4 address; 0.0.0.0 stays where there is no text.
+bool read_address(std::string_view text, in_addr& address) {
+  net::Text<INET_ADDRSTRLEN> terminated;
+  terminated.put(text).put({"", 1});
+  return text.empty() ||
+         (!terminated.truncated() && ::inet_pton(AF_INET, terminated.view().data(), &address) == 1);
 }
 
 bool is_off(std::string_view autoconfiguration) {
@@ -176,15 +187,11 @@ std::optional<IpParameter> parse_ip(std::string_view text) {
     part = text.substr(0, text.find(':'));
     text.remove_prefix(std::min(text.size(), part.size() + 1));
   }
-  const auto address = optional_address(parts[0]);
-  const auto gateway = optional_address(parts[2]);
-  const auto netmask = optional_address(parts[3]);
-  if (!address || !gateway || !netmask || !is_given(*address) || !is_off(parts[6])) {
-    return std::nullopt;
-  }
-  IpParameter ip{*address, *gateway, *netmask};
+  IpParameter ip;
   if (!parts[5].empty()) ip.device = parts[5];
-  return ip;
+  const bool good = read_address(parts[0], ip.address) && read_address(parts[2], ip.gateway) &&
+                    read_address(parts[3], ip.netmask) && is_given(ip.address) && is_off(parts[6]);
+  return good ? std::optional(ip) : std::nullopt;
 }
 
 void set_up_machine() {

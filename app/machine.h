@@ -6,18 +6,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <netinet/in.h>
+
 #include <optional>
 #include <string_view>
-
-#include "net/address.h"
 
 namespace sockeye::app {
 
 // The IPv4 settings of one interface. Its text must stay as long as this is used.
 struct IpParameter {
-  net::Address address;  // Kind::none: the network stays as it is
-  net::Address gateway;  // Kind::none: nothing is reached beyond the network
-  net::Address netmask;  // Kind::none: the kernel takes that of the address's class
+  in_addr address{};  // 0.0.0.0: the network stays as it is
+  in_addr gateway{};  // 0.0.0.0: nothing is reached beyond the network
+  in_addr netmask{};  // 0.0.0.0: the kernel takes that of the address's class
   std::string_view device = "eth0";
 };
 
