@@ -2,8 +2,12 @@
 //
 // SPDX-License-Identifier: MIT
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import test from "node:test";
-import { eventually } from "../e2e/support/sockeye.mjs";
+import { RawClient } from "../e2e/support/raw_client.mjs";
+import { eventually, scratchFolder } from "../e2e/support/sockeye.mjs";
 import { BOOT_DEADLINE_MS, boot, consoleText, noMachines, sockeyeImage } from "./support/machine.mjs";
 import { checkEcho } from "./support/tiny.mjs";
 
@@ -11,10 +15,16 @@ const NETWORK = "ip=10.0.2.15::10.0.2.2:255.255.255.0::eth0:off";
 
 const options = { skip: noMachines() };
 
-test("boot: it brings up the network, echoes, and powers off on ctrl-alt-del", options, async (t) => {
-  const machine = await boot(t, sockeyeImage(), `${NETWORK} -- --compress dedicated`);
+async function bootServer(t, image, commandLine) {
+  const machine = await boot(t, image, commandLine);
   await eventually(() => consoleText(machine).includes("sockeye: listening on ") || !machine.running,
                    "a server", BOOT_DEADLINE_MS);
+  assert.ok(machine.running, consoleText(machine).slice(-2000));
+  return machine;
+}
+
+test("boot: it brings up the network, echoes, and powers off on ctrl-alt-del", options, async (t) => {
+  const machine = await bootServer(t, sockeyeImage(), `${NETWORK} -- --compress dedicated`);
 
   // Whoever asks for random bytes has the kernel say this, some time later, when there are enough.
   assert.doesNotMatch(consoleText(machine), /crng init done/, "it doesn't wait for entropy");
@@ -42,4 +52,32 @@ test("boot: what is wrong is told on the console; then the machine is powered of
   assert.match(text, /^sockeye: --port ninety: must be a number.*$/m);
   assert.match(text, /reboot: Power down\n$/);
   assert.doesNotMatch(text, /Kernel panic/);
+});
+
+// What some kernels leave to their first process: no console, and few descriptors.
+const POOR_START = `
+#include <sys/resource.h>
+#include <unistd.h>
+int main() {
+  unlink("/dev/console");
+  closefrom(0);
+  const rlimit few{64, 64};
+  setrlimit(RLIMIT_NOFILE, &few);
+  execl("/init", "/init", nullptr);
+}`;
+
+function compiled(t, source) {
+  const program = path.join(scratchFolder(t), "program");
+  execFileSync("g++", ["-static", "-x", "c++", "-", "-o", program], { input: source });
+  return readFileSync(program);
+}
+
+test("boot: process 1 opens a console where it has none, and raises its limit of descriptors", options, async (t) => {
+  const image = sockeyeImage([["start", compiled(t, POOR_START)]]);
+  const machine = await bootServer(t, image, `rdinit=/start ${NETWORK}`);
+  for (let i = 0; i < 100; i += 1) {  // all of which stay open
+    const client = await RawClient.connect(t, { host: "127.0.0.1", port: machine.port });
+    client.write("GET / HTTP/1.1\r\nHost: machine\r\n\r\n");
+    assert.equal((await client.response()).status, 200, `connection ${i}`);
+  }
 });
