@@ -177,6 +177,7 @@ test("init: the network, as ip= says, on an interface that comes late", network,
 test("init: what can't be set up is told, and the server serves", network, async (t) => {
   const cases = [
     ["dhcp", /: must be ip=ADDRESS::GATEWAY:NETMASK::DEVICE:off \(there is no DHCP here\)\n$/],
+    ["10.77.0.5:::::eth9:off", /: No such device\n$/],  // which is waited for, ten seconds
     ["10.77.0.5:::255.0.255.0::lo:off", /: Invalid argument\n$/],
     ["10.77.0.5::10.88.0.1:255.255.255.0::lo:off", /: Network (is )?unreachable\n$/],
   ];
