@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: MIT
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { cannotSplitNetwork } from "../e2e/support/network.mjs";
@@ -151,9 +151,9 @@ test("init: without standard descriptors, there is a console", options, async (t
   const root = scratchFolder(t);
   const enter = 'mount -t tmpfs -o nodev root "$1" && cp "$2" "$1/init" && exec chroot "$1" /init <&- >&- 2>&-';
   const { pid } = await startProcessOne(t, ["sh", "-c", enter, "sh", root, tiny], { unshare: ["--mount", "--net"] });
-  const made = `/proc/${pid}/root/dev/console`;
-  await eventually(() => existsSync(made), "a console");
-  const status = statSync(made);
+  const inside = `/proc/${pid}/root`;  // which is this machine's own, at first
+  await eventually(() => readdirSync(inside).join(" ") === "dev init" && existsSync(`${inside}/dev/console`), "a console");
+  const status = statSync(`${inside}/dev/console`);
   assert.ok(status.isCharacterDevice());
   assert.equal(status.rdev, (5 << 8) | 1);
 });
