@@ -130,7 +130,8 @@ OBJCOPY   := $(CROSS)objcopy
 # Sizes of files and times have 64 bits on 32-bit machines, too: with 32, lstat(2) fails at a large
 # inode number, and the clock in 2038.
 FIXED     = $(LANGUAGE) $(WARNINGS) $(CHECKS) $(POSITION) -ffunction-sections -fdata-sections \
-            -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 $(patsubst %,-DSOCKEYE_WITHOUT_%,$(LEFT_OUT))
+            -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
+            $(if $(STATIC),-DSOCKEYE_STATIC) $(patsubst %,-DSOCKEYE_WITHOUT_%,$(LEFT_OUT))
 COMPILE   = $(CXX) $(FIXED) $(CXXFLAGS) $(FAT) -I. -MMD -MP $(CPPFLAGS)
 LINK      = $(CXX) $(CXXFLAGS) $(LINKED) $(SANITIZER) $(LDFLAGS)
 PROGRAM   = $(LINK) $(LTO) $(NO_TABLES) $(LIBC_ONLY)

@@ -15,8 +15,9 @@ namespace sockeye::net {
 
 // The addresses of `host`, in the order in which to try them, each with `port`; at least one.
 // Numeric hosts (IPv6 without brackets) and localhost are answered at once. For any other name
-// the system's resolver is asked, and that blocks the calling thread for seconds when the network
-// is down: it is made for programs that have nothing else to do yet. A server never resolves.
+// the system's resolver is asked (in static programs net/dns_client.h), and that blocks the calling
+// thread for seconds when the network is down: it is made for programs that have nothing else to do
+// yet. A server never resolves.
 Result<std::vector<Address>, Error> resolve(std::string_view host, std::uint16_t port);
 
 }  // namespace sockeye::net
