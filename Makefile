@@ -178,9 +178,14 @@ $(BUILD)/obj/%.o: %.cc $(BUILD)/flags
 
 $(BUILD)/obj/%.o: %.S $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,assemble)$(CXX) -I. -MMD -MP -c -o $@ $<
+	$(call say,assemble)$(CXX) -I$(@D) -MMD -MP -c -o $@ $<
 
-$(BUILD)/obj/app/page/embed.o: $(PAGE)
+$(BUILD)/obj/app/page/embed.o: $(PAGE:%=$(BUILD)/obj/%.gz)
+
+# -n: without the file's name and time, so that the same sources make the same program.
+$(PAGE:%=$(BUILD)/obj/%.gz): $(BUILD)/obj/%.gz: %
+	@mkdir -p $(@D)
+	$(call say,gzip)gzip -9n < $< > $@
 
 # Holds the compiler and the flags, and is as old as their last change: then all is compiled anew.
 $(BUILD)/flags: FORCE

@@ -1,4 +1,5 @@
-// The files of the page that `sockeye echo` serves, as they were when the program was built.
+// The files of the page that `sockeye echo` serves, as they were when the program was built, in
+// gzip's form (RFC 1952).
 //
 // The texts live as long as the program. Next: app/page/embed.S puts them there.
 //

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
+import { gunzipSync } from "node:zlib";
 import { RawClient, TEXT, frame, upgradeRequest } from "./support/raw_client.mjs";
 import { repository, startEcho } from "./support/sockeye.mjs";
 
@@ -32,7 +33,8 @@ for (const [target, file, type] of [
     assert.equal(status, 200);
     assert.match(fields["content-type"], type);
     assert.match(fields["content-security-policy"], /^default-src 'self'/);
-    assert.ok(body.equals(readFileSync(path.join(repository, "app/page", file))));
+    assert.equal(fields["content-encoding"], "gzip");
+    assert.ok(gunzipSync(body).equals(readFileSync(path.join(repository, "app/page", file))));
   });
 }
 
