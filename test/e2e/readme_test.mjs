@@ -9,8 +9,9 @@
 //     build/sockeye echo ...     is started, says where it listens, and stops
 //     build/sockeye ..., echo ..., printf ..., readelf ..., taskset ...
 //                                exit status 0, some output, no complaint
-//     git clone ..., cd ..., apt-get ...                       how one gets here; not run
+//     git clone ..., cd ..., apt-get ..., sudo ...             what is done to a machine; not run
 //   ```nginx, ```haproxy   run by proxy_test.mjs
+//   ```Dockerfile    what test/images/empty_root_test.mjs does without Docker
 //   ``` or ```text   a picture
 //   `...` in a line or a table, where it begins with make, build/sockeye or readelf: as in sh
 //
@@ -76,12 +77,12 @@ const treatments = [
   [/^make(\s|$)/, targetExists],
   [/^build\/sockeye echo\b/, listensAndStops],
   [/^(build\/sockeye|echo|printf|readelf|taskset)\s/, succeeds],
-  [/^(git clone|cd|(sudo )?apt-get)\s/, notRun],
+  [/^(git clone|cd|mkdir|(sudo )?(apt-get|dpkg|systemctl)|\(cd)\s/, notRun],
 ];
 
 test("README: every block is one that these tests know", { skip }, () => {
   for (const { language, line } of blocks) {
-    assert.ok(["cpp", "sh", "nginx", "haproxy", "text", ""].includes(language), `line ${line}: a block of "${language}"`);
+    assert.ok(["cpp", "sh", "nginx", "haproxy", "Dockerfile", "text", ""].includes(language), `line ${line}: a block of "${language}"`);
   }
   assert.ok(blocks.some(({ language }) => language === "cpp"), "there is a program to compile");
   assert.equal((readme.match(/^```/gm) ?? []).length, 2 * blocks.length, "every block ends");
