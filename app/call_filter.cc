@@ -106,8 +106,8 @@ constexpr Rule rules[] = {
     {__NR_getpeername},
     {__NR_shutdown},
     {__NR_close},
-    {__NR_getrandom},  // Pings have payloads that nobody guesses
     {__NR_eventfd2},   // the listener's reserve
+    {__NR_getrandom},  // how connections are counted by address is a secret
 
     // The log, what is printed, wake-ups of other loops; a last word (writev).
     {__NR_write},
@@ -158,9 +158,14 @@ constexpr Rule rules[] = {
     {.call = __NR_sched_getaffinity, .need = Need::threads},  // how many heaps glibc makes
     {.call = __NR_exit, .need = Need::threads},
 
-// The end: of Unix sockets' files, by lstat and unlink in whatever way libc makes them.
+    // The end: of Unix sockets' files, by lstat and unlink in whatever way libc makes them...
+    {.call = __NR_statx, .need = Need::files},
+    {.call = __NR_unlinkat, .need = Need::files},
 #ifdef __NR_lstat
     {.call = __NR_lstat, .need = Need::files},
+#endif
+#ifdef __NR_lstat64
+    {.call = __NR_lstat64, .need = Need::files},
 #endif
 #ifdef __NR_newfstatat
     {.call = __NR_newfstatat, .need = Need::files},
@@ -168,13 +173,11 @@ constexpr Rule rules[] = {
 #ifdef __NR_fstatat64
     {.call = __NR_fstatat64, .need = Need::files},
 #endif
-    {.call = __NR_statx, .need = Need::files},
 #ifdef __NR_unlink
     {.call = __NR_unlink, .need = Need::files},
 #endif
-    {.call = __NR_unlinkat, .need = Need::files},
 
-    // And of the process; abort() says SIGABRT to its own thread.
+    // ... and of the process. abort() says SIGABRT to its own thread.
     {__NR_exit_group},
     {__NR_getpid},
     {__NR_gettid},

@@ -15,15 +15,6 @@ namespace sockeye::app {
 
 namespace {
 
-// A sanitizer's own run-time library opens files, maps memory, and starts programs when it reports.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool is_sanitized = true;
-#elif defined(__has_feature)
-constexpr bool is_sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool is_sanitized = false;
-#endif
-
 void say_missing(net::LogLevel level, std::string_view what) {
   const std::string_view reason = std::strerror(errno);
   net::log(level, "a part of the sandbox is missing", {{"part", what}, {"reason", reason}});
@@ -32,7 +23,7 @@ void say_missing(net::LogLevel level, std::string_view what) {
 }  // namespace
 
 void enter_sandbox(const SandboxedServer& server) {
-  if constexpr (is_sanitized) return;
+  if constexpr (!can_be_sandboxed) return;
   // Programs that it would start get no rights that it doesn't have. The other two demand this.
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (!deny_files(server.socket_files)) say_missing(net::LogLevel::debug, "Landlock");

@@ -14,6 +14,17 @@
 
 namespace sockeye::app {
 
+// Not with a sanitizer, whose run-time library opens files, maps memory, and starts programs when
+// it reports.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool can_be_sandboxed = false;
+#elif defined(__has_feature)
+inline constexpr bool can_be_sandboxed =
+    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
+#else
+inline constexpr bool can_be_sandboxed = true;
+#endif
+
 struct SandboxedServer {
   bool starts_threads = false;
   std::vector<std::string> socket_files;  // of its Unix sockets, which it removes at the end

@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <cstddef>
 #include <limits>
 
 #include "app/flags.h"
@@ -17,8 +19,6 @@ namespace {
 
 // The number above means "as it was" to setresuid(2).
 constexpr std::uint32_t highest_id = std::numeric_limits<std::uint32_t>::max() - 1;
-
-constexpr std::size_t largest_passwd_bytes = 1024 * 1024;
 
 bool parse_id(std::string_view text, std::uint32_t& id) {
   std::uint64_t number;
@@ -32,19 +32,6 @@ std::string_view take_field(std::string_view& text, char end) {
   const std::string_view field = text.substr(0, text.find(end));
   text.remove_prefix(field.size() == text.size() ? field.size() : field.size() + 1);
   return field;
-}
-
-Result<std::string, net::Error> read_passwd() {
-  const net::Fd file(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
-  std::string text;
-  char bytes[4096];
-  ssize_t size = file ? 1 : -1;
-  while (size > 0 && text.size() < largest_passwd_bytes) {
-    size = ::read(file.get(), bytes, sizeof bytes);
-    if (size > 0) text.append(bytes, static_cast<std::size_t>(size));
-  }
-  if (size < 0) return net::system_error("cannot read /etc/passwd");
-  return text;
 }
 
 }  // namespace
@@ -72,10 +59,28 @@ bool look_up(User& user, std::string_view passwd) {
   return false;
 }
 
+namespace {
+
+// Where there is no such file, there are no users.
+bool look_up_in_file(User& user) {
+  const net::Fd file(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+  struct stat status;
+  if (!file || ::fstat(file.get(), &status) != 0) return false;
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* const text = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (text == MAP_FAILED) return false;
+  const bool found = look_up(user, {static_cast<const char*>(text), size});
+  ::munmap(text, size);
+  return found;
+}
+
+}  // namespace
+
 Result<void, net::Error> become(User user) {
-  if (!user.name.empty()) {
-    const std::string passwd = TRY(read_passwd());
-    if (!look_up(user, passwd)) return net::Error{"no user " + user.name + " in /etc/passwd"};
+  if (!user.name.empty() && !look_up_in_file(user)) {
+    net::Error error{"/etc/passwd has no user "};
+    error.message += user.name;
+    return error;
   }
   // The groups first: who isn't root any more can't leave them.
   if (::setgroups(0, nullptr) != 0 || ::setresgid(user.group, user.group, user.group) != 0 ||

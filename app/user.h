@@ -10,7 +10,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include "net/error.h"
@@ -19,7 +18,7 @@
 namespace sockeye::app {
 
 struct User {
-  std::string name;  // empty: the numbers are known
+  std::string_view name;  // of the text that was parsed; empty: the numbers are known
   std::uint32_t id = 0;
   std::uint32_t group = 0;
 };

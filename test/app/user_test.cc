@@ -3,9 +3,12 @@
 
 #include <doctest/doctest.h>
 #include <grp.h>
+#include <linux/securebits.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <iterator>
 #include <string_view>
 
 using namespace sockeye::app;
@@ -70,21 +73,47 @@ TEST_CASE("User: a line of /etc/passwd that is broken is nobody's") {
   CHECK_FALSE(look_up(user, ""));
 }
 
-TEST_CASE("become: only root may, and it can't go back") {
+namespace {
+
+// What `function` returns in a child process, as a process can become another user only once.
+template <typename Function>
+int exit_status(Function function) {
   const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    const bool root = geteuid() == 0;
-    if (bool(become(User{.name = "", .id = 1234, .group = 567})) != root) _exit(1);
-    if (!root) _exit(0);
-    const bool became = getuid() == 1234 && geteuid() == 1234 && getgid() == 567 &&
-                        getegid() == 567 && getgroups(0, nullptr) == 0;
-    if (!became) _exit(2);
-    if (setuid(0) == 0 || setgid(0) == 0) _exit(3);
-    _exit(become(User{.name = "", .id = 1235, .group = 567}) ? 4 : 0);
-  }
+  if (child == 0) _exit(function());
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
-  CHECK(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+constexpr User somebody{.name = "", .id = 1234, .group = 567};
+
+}  // namespace
+
+TEST_CASE("become: only root may, and it can't go back") {
+  CHECK(exit_status([] {
+          const bool root = geteuid() == 0;
+          const gid_t more[] = {1, 2};
+          if (root && setgroups(std::size(more), more) != 0) return 1;
+          if (bool(become(somebody)) != root) return 2;
+          if (!root) return 0;
+          if (getuid() != 1234 || geteuid() != 1234) return 3;
+          if (getgid() != 567 || getegid() != 567 || getgroups(0, nullptr) != 0) return 4;
+          if (setuid(0) == 0 || setgid(0) == 0) return 5;
+          return become(User{.name = "", .id = 1235, .group = 567}) ? 6 : 0;
+        }) == 0);
+}
+
+TEST_CASE("become: where capabilities outlive root, it says so") {
+  CHECK(exit_status([] {
+          if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) != 0) return 0;  // we aren't root
+          return become(somebody) ? 1 : 0;
+        }) == 0);
+}
+
+TEST_CASE("become: a name that isn't there changes nothing") {
+  CHECK(exit_status([] {
+          const uid_t before = geteuid();
+          const auto became = become(User{.name = "no-such-user"});
+          return !became && geteuid() == before ? 0 : 1;
+        }) == 0);
 }

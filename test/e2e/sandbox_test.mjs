@@ -55,15 +55,16 @@ test("sandbox: --no-sandbox leaves the server as it was started", async (t) => {
 // Starts a server that makes the call that a request names, and sends it that request. Undefined
 // where there is nothing to see, and the test is skipped.
 async function hijack(t, call, ...args) {
+  const plain = await startEcho(t);
+  const isStatic = !readFileSync(`/proc/${plain.child.pid}/maps`, "latin1").includes("/libc.so");
+  if (isStatic || isSanitized(plain.child.pid)) {
+    t.skip(isStatic ? "a static program loads no library" : sanitized);
+    return undefined;
+  }
   const library = path.join(scratchFolder(t), "hijack.so");
   execFileSync("g++", ["-shared", "-fPIC", "-o", library, fileURLToPath(new URL("hijack.cc", import.meta.url))]);
   const server = await serving(start(t, binary, ["echo", "--listen", "127.0.0.1:0", ...args],
     { env: { ...process.env, LD_PRELOAD: library } }));
-  const isStatic = !readFileSync(`/proc/${server.child.pid}/maps`, "latin1").includes(library);
-  if (isStatic || isSanitized(server.child.pid)) {
-    t.skip(isStatic ? "a static program loads no library" : sanitized);
-    return undefined;
-  }
   const raw = await RawClient.connect(t, { host: server.hostname, port: server.port });
   raw.write(`GET /${call} HTTP/1.1\r\nHost: ${server.host}\r\n\r\n`);
   return { server, raw };
