@@ -5,7 +5,7 @@
 #
 #   make CXX=clang++ BUILD=build/clang        another compiler, in a folder of its own
 #   make SANITIZE=thread BUILD=build/thread   with asserts and a sanitizer
-#   make WITHOUT="bench page"                 leaves parts out: bench client deflate page
+#   make WITHOUT="bench page"                 leaves parts out: bench client deflate init page
 #   make V=1                                  shows the commands
 #
 # SPDX-License-Identifier: MIT
@@ -25,7 +25,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # ------------------------------------------------------------------------------------------ sources
 
 # What WITHOUT names is left out of the program. (`client` is `sockeye cat`, and `bench` with it.)
-PARTS := bench client deflate page
+PARTS := bench client deflate init page
 ifneq ($(filter-out $(PARTS),$(WITHOUT)),)
 $(error WITHOUT=$(filter-out $(PARTS),$(WITHOUT)): the parts are $(PARTS))
 endif
@@ -34,7 +34,8 @@ LEFT_OUT := $(sort $(WITHOUT) $(if $(filter client,$(WITHOUT)),bench))
 LIBRARY_SOURCES := $(filter-out net/runtime.cc,$(wildcard crypto/*.cc net/*.cc ws/*.cc ws/*/*.cc))
 APP_SOURCES     := $(filter-out $(if $(filter bench,$(LEFT_OUT)),app/bench.cc app/bench/%) \
                      $(if $(filter client,$(LEFT_OUT)),app/cat.cc) \
-                     $(if $(filter page,$(LEFT_OUT)),app/page/%), \
+                     $(if $(filter page,$(LEFT_OUT)),app/page/%) \
+                     $(if $(filter init,$(LEFT_OUT)),app/init.cc app/machine.cc), \
                      $(wildcard app/*.cc app/*/*.cc) app/page/embed.S)
 UNIT_TESTS      := $(wildcard test/*/*_test.cc test/*/*/*_test.cc)
 ifeq ($(SANITIZE),thread)  # in a test with one thread, there are no races to look for

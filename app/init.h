@@ -17,6 +17,10 @@
 
 namespace sockeye::app {
 
+#ifndef SOCKEYE_WITHOUT_init
+
+inline constexpr bool can_be_init = true;
+
 // Whether this is process 1 and is to be init: its program's name, arguments[0], is "init", or
 // "--init" is among the others. (As process 1 of a container, it does without.)
 bool is_init(std::span<char* const> arguments);
@@ -26,5 +30,19 @@ void become_init();
 
 // Whether this process was started by init.
 bool has_init();
+
+#else  // make WITHOUT=init: the server is process 1 of containers alone
+
+inline constexpr bool can_be_init = false;
+
+inline bool is_init(std::span<char* const>) {
+  return false;
+}
+inline void become_init() {}
+inline bool has_init() {
+  return false;
+}
+
+#endif
 
 }  // namespace sockeye::app

@@ -309,7 +309,7 @@ void add_server_flags(Flags& flags, ServerSettings& settings) {
   add_proxy_flags(flags, settings);
   add_sandbox_flags(flags, settings);
   add_log_flags(flags, settings);
-  add_init_flag(flags, settings);
+  if (can_be_init) add_init_flag(flags, settings);
 }
 
 std::string ServerSettings::complete() {
