@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -135,7 +136,7 @@ std::uint64_t ns_of_busiest(const std::vector<ThreadUsage>& before,
       if (now.thread == then.thread) most_ticks = std::max(most_ticks, now.ticks - then.ticks);
     }
   }
-  return most_ticks * (1'000'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+  return most_ticks * (1'000'000'000 / ::getauxval(AT_CLKTCK));
 }
 
 Result<MemoryUsage, net::Error> read_memory_usage(pid_t pid) {
