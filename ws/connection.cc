@@ -221,7 +221,7 @@ void Connection::send_close(std::uint16_t code, std::string_view reason) {
 
 // The peer broke a rule, or memory is short: say so in a Close frame (RFC 6455 §7.1.7) and end.
 void Connection::fail(Error error) {
-  const ErrorInfo& row = info(error);
+  const ErrorInfo row = info(error);
   log_error(LogLevel::info, "connection failed", error);
   send_close(row.close_code, row.text);
   report_closed(row.close_code, row.text, false);
@@ -236,7 +236,7 @@ void Connection::end(Error error) {
 
 void Connection::log_error(LogLevel level, std::string_view message, Error error) const {
   if (!net::log_enabled(level)) return;
-  const ErrorInfo& row = info(error);
+  const ErrorInfo row = info(error);
   log(level, message,
       {{"peer", net::AddressText(peer()).view()},
        {"error", row.name},

@@ -156,6 +156,6 @@ struct ErrorInfo {
 };
 
 // The row of `error`. Error::none has one too, with close code 1000.
-const ErrorInfo& info(Error error);
+ErrorInfo info(Error error);
 
 }  // namespace sockeye::ws

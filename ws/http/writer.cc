@@ -111,7 +111,7 @@ Result<std::string_view, Error> HeadWriter::finish() {
 }
 
 std::string_view refusal(net::Text<refusal_bytes>& out, Error error, BodyMode body, After after) {
-  const ErrorInfo& failure = info(error);
+  const ErrorInfo failure = info(error);
   assert(failure.http_status != 0);
   net::Text<refusal_bytes / 2> line;
   put_refusal_line(line, failure);
