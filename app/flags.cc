@@ -64,29 +64,39 @@ bool parse_number(std::string_view text, std::uint64_t lowest, std::uint64_t hig
   return parsed.ec == std::errc() && parsed.ptr == end && value >= lowest && value <= highest;
 }
 
-void Flags::value(std::string_view name, std::string_view value_name, std::string_view help,
-                  Take take) {
-  flags_.push_back({name, value_name, std::string(help), std::move(take)});
+void Flags::value(const char* name, const char* value_name, const char* help, const Take& take) {
+  flags_.push_back({.name = name, .help = help, .value_name = value_name, .take = take});
 }
 
-void Flags::number(std::string_view name, std::string_view value_name, std::string_view help,
-                   std::uint64_t lowest, std::uint64_t highest,
-                   std::function<void(std::uint64_t)> take) {
-  value(name, value_name, help, [=](std::string_view text) -> std::string {
-    std::uint64_t number;
-    if (!parse_number(text, lowest, highest, number)) {
-      return "must be a number from " + to_text(lowest) + " to " + to_text(highest);
-    }
-    take(number);
-    return {};
-  });
+void Flags::number(const char* name, const char* value_name, const char* help, std::uint64_t lowest,
+                   std::uint64_t highest, const TakeNumber& take,
+                   std::optional<std::uint64_t> default_value) {
+  flags_.push_back({.name = name,
+                    .help = help,
+                    .value_name = value_name,
+                    .take_number = take,
+                    .lowest = lowest,
+                    .highest = highest,
+                    .default_value = default_value});
 }
 
-void Flags::toggle(std::string_view name, std::string_view help, std::function<void()> take) {
-  value(name, {}, help, [take = std::move(take)](std::string_view) -> std::string {
-    take();
+void Flags::toggle(const char* name, const char* help, const Action<void()>& take) {
+  flags_.push_back({.name = name, .help = help, .toggle = take});
+}
+
+// Does what the option does; returns what is wrong with its value.
+std::string Flags::Flag::set(std::string_view text) const {
+  if (take) return take(text);
+  if (toggle) {
+    toggle();
     return {};
-  });
+  }
+  std::uint64_t number;
+  if (!parse_number(text, lowest, highest, number)) {
+    return "must be a number from " + to_text(lowest) + " to " + to_text(highest);
+  }
+  take_number(number);
+  return {};
 }
 
 std::string Flags::command() const {
@@ -109,7 +119,7 @@ bool Flags::parse(std::span<char* const> arguments) const {
 std::string Flags::parse_one(std::string_view argument, std::span<char* const>& rest) const {
   const bool is_option = argument.starts_with("-") && argument.size() > 1;
   if (!is_option) {
-    if (operand_ == nullptr) return "unexpected argument \"" + std::string(argument) + "\"";
+    if (!operand_) return "unexpected argument \"" + std::string(argument) + "\"";
     return operand_(argument);
   }
   const std::size_t equals = argument.find('=');
@@ -119,7 +129,7 @@ std::string Flags::parse_one(std::string_view argument, std::span<char* const>& 
   if (flag == flags_.end()) return "unknown option " + name;
 
   std::string_view text;
-  if (flag->value_name.empty()) {
+  if (flag->value_name == nullptr) {
     if (equals != std::string_view::npos) return name + " takes no value";
   } else if (equals != std::string_view::npos) {
     text = argument.substr(equals + 1);
@@ -129,7 +139,7 @@ std::string Flags::parse_one(std::string_view argument, std::span<char* const>& 
   } else {
     return name + " needs a value: " + std::string(flag->value_name);
   }
-  const std::string mistake = flag->take(text);
+  const std::string mistake = flag->set(text);
   return mistake.empty() ? mistake : name + " " + std::string(text) + ": " + mistake;
 }
 
@@ -138,15 +148,17 @@ std::string Flags::help() const {
   add_wrapped(text, purpose_, 0);
   text += '\n';
   for (const Flag& flag : flags_) {
-    std::string head = "  " + std::string(flag.name);
-    if (!flag.value_name.empty()) head += " " + std::string(flag.value_name);
+    std::string head = std::string("  ") + flag.name;
+    if (flag.value_name != nullptr) head.append(" ").append(flag.value_name);
     // A head that reaches into the descriptions has a line to itself.
     if (head.size() + 2 > help_column) {
       text += head + "\n" + std::string(help_column, ' ');
     } else {
       text += head + std::string(help_column - head.size(), ' ');
     }
-    add_wrapped(text, flag.help, help_column);
+    std::string help = flag.help;
+    if (flag.default_value) help.append(" (default: ").append(to_text(*flag.default_value)) += ')';
+    add_wrapped(text, help, help_column);
   }
   return text;
 }

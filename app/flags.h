@@ -9,10 +9,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace sockeye::app {
@@ -32,22 +34,53 @@ int complain(std::string_view message, int status);
 bool parse_number(std::string_view text, std::uint64_t lowest, std::uint64_t highest,
                   std::uint64_t& value);
 
+// A function object that holds two words at most, such as a lambda that refers to what it sets.
+// (std::function would bring every option code for what is larger, or has a destructor.)
+template <typename Signature>
+class Action;
+
+template <typename Returned, typename... Arguments>
+class Action<Returned(Arguments...)> {
+ public:
+  Action() = default;
+
+  template <typename Function>
+  Action(Function function) {
+    static_assert(sizeof function <= sizeof object_ && std::is_trivially_copyable_v<Function>);
+    ::new (object_) Function(function);
+    call_ = [](void* object, Arguments... arguments) -> Returned {
+      return (*static_cast<Function*>(object))(arguments...);
+    };
+  }
+
+  explicit operator bool() const { return call_ != nullptr; }
+  Returned operator()(Arguments... arguments) const { return call_(object_, arguments...); }
+
+ private:
+  alignas(void*) mutable unsigned char object_[2 * sizeof(void*)];
+  Returned (*call_)(void* object, Arguments... arguments) = nullptr;
+};
+
+// (Texts are given as they are written in the program: they are kept as pointers.)
 class Flags {
  public:
   // What an option does with its value; what it returns says what is wrong with it, or is empty.
-  using Take = std::function<std::string(std::string_view)>;
+  using Take = Action<std::string(std::string_view)>;
+  using TakeNumber = Action<void(std::uint64_t)>;
 
   // `usage`: what follows "sockeye" in the help's first line. `purpose`: its second paragraph.
   Flags(std::string_view usage, std::string_view purpose) : usage_(usage), purpose_(purpose) {}
 
   // An option with a value, "--name VALUE" or "--name=VALUE".
-  void value(std::string_view name, std::string_view value_name, std::string_view help, Take take);
-  void number(std::string_view name, std::string_view value_name, std::string_view help,
-              std::uint64_t lowest, std::uint64_t highest, std::function<void(std::uint64_t)> take);
+  void value(const char* name, const char* value_name, const char* help, const Take& take);
+  // The help says what the default is, if that is given here.
+  void number(const char* name, const char* value_name, const char* help, std::uint64_t lowest,
+              std::uint64_t highest, const TakeNumber& take,
+              std::optional<std::uint64_t> default_value = {});
   // An option without one.
-  void toggle(std::string_view name, std::string_view help, std::function<void()> take);
+  void toggle(const char* name, const char* help, const Action<void()>& take);
   // An argument that is no option, such as a URL.
-  void operand(Take take) { operand_ = std::move(take); }
+  void operand(const Take& take) { operand_ = take; }
 
   // Takes all arguments. False, with a line on standard error, at the first mistake.
   bool parse(std::span<char* const> arguments) const;
@@ -57,10 +90,19 @@ class Flags {
 
  private:
   struct Flag {
-    std::string_view name;
-    std::string_view value_name;  // empty: takes no value
-    std::string help;
-    Take take;
+    const char* name;
+    const char* help;
+    const char* value_name = nullptr;  // null: takes no value
+    // One of these.
+    Take take{};
+    TakeNumber take_number{};
+    Action<void()> toggle{};
+    // Of a number.
+    std::uint64_t lowest = 0;
+    std::uint64_t highest = 0;
+    std::optional<std::uint64_t> default_value{};
+
+    std::string set(std::string_view text) const;
   };
 
   std::string command() const;

@@ -53,29 +53,26 @@ class LimitFlags {
   explicit LimitFlags(Flags& flags) : flags_(flags) {}
 
   template <typename Integer>
-  void bytes(std::string_view name, std::string_view help, Integer& to) {
-    flags_.number(name, "BYTES", with_default(help, to), 1, most_bytes, [&to](std::uint64_t size) {
+  void bytes(const char* name, const char* help, Integer& to) {
+    const auto set = [&to](std::uint64_t size) {
       to = static_cast<Integer>(std::min<std::uint64_t>(size, std::numeric_limits<Integer>::max()));
-    });
+    };
+    flags_.number(name, "BYTES", help, 1, most_bytes, set, to);
   }
-  void seconds(std::string_view name, std::string_view help, std::uint32_t& to_ms,
-               std::uint64_t lowest = 0) {
-    flags_.number(
-        name, "SECONDS", with_default(help, to_ms / 1000), lowest, most_seconds,
-        [&to_ms](std::uint64_t seconds) { to_ms = static_cast<std::uint32_t>(seconds * 1000); });
+  void seconds(const char* name, const char* help, std::uint32_t& to_ms, std::uint64_t lowest = 0) {
+    const auto set = [&to_ms](std::uint64_t seconds) {
+      to_ms = static_cast<std::uint32_t>(seconds * 1000);
+    };
+    flags_.number(name, "SECONDS", help, lowest, most_seconds, set, to_ms / 1000);
   }
   template <typename Integer>
-  void count(std::string_view name, std::string_view help, std::uint64_t lowest,
-             std::uint64_t highest, Integer& to) {
-    flags_.number(name, "N", with_default(help, to), lowest, highest,
-                  [&to](std::uint64_t count) { to = static_cast<Integer>(count); });
+  void count(const char* name, const char* help, std::uint64_t lowest, std::uint64_t highest,
+             Integer& to) {
+    const auto set = [&to](std::uint64_t count) { to = static_cast<Integer>(count); };
+    flags_.number(name, "N", help, lowest, highest, set, to);
   }
 
  private:
-  static std::string with_default(std::string_view help, std::uint64_t value) {
-    return std::string(help) + " (default: " + to_text(value) + ")";
-  }
-
   Flags& flags_;
 };
 

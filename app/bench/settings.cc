@@ -35,7 +35,7 @@ bool parse_seconds(std::string_view text, std::uint64_t& ms) {
   return true;
 }
 
-void add_seconds(Flags& flags, std::string_view name, std::string_view help, std::uint64_t& to_ms,
+void add_seconds(Flags& flags, const char* name, const char* help, std::uint64_t& to_ms,
                  std::uint64_t lowest_ms) {
   flags.value(name, "SECONDS", help, [&to_ms, lowest_ms](std::string_view text) -> std::string {
     if (parse_seconds(text, to_ms) && to_ms >= lowest_ms) return {};
@@ -43,7 +43,7 @@ void add_seconds(Flags& flags, std::string_view name, std::string_view help, std
   });
 }
 
-void add_count(Flags& flags, std::string_view name, std::string_view help, std::uint64_t highest,
+void add_count(Flags& flags, const char* name, const char* help, std::uint64_t highest,
                std::uint32_t& to) {
   flags.number(name, "N", help, 1, highest,
                [&to](std::uint64_t count) { to = static_cast<std::uint32_t>(count); });
