@@ -14,7 +14,7 @@ BUILD    ?= build
 SANITIZE ?=
 WITHOUT  ?=
 STATIC   ?=
-CXXFLAGS ?= $(if $(SANITIZE),-O1,$(if $(filter musl,$(STATIC)),-Os,-O2)) -g
+CXXFLAGS ?= $(if $(SANITIZE),-O1,$(if $(filter musl,$(STATIC)),-Oz,-O2)) -g
 
 # All cores. (A -j on the command line wins; a make under another make shares its jobs.)
 ifeq ($(MAKELEVEL),0)
@@ -115,6 +115,7 @@ GXX       := $(shell $(CXX) -x c++ -E -v - 2>&1 < /dev/null | sed -n 's/^ \(.*c+
 HEADERS   := -nostdinc -nostdinc++ $(addprefix -isystem ,net/musl $(GXX) $(MUSL)/include \
                $(shell $(CXX) -print-file-name=include) $(MUSL)/kernel)
 POSITION  := -fno-pie $(HEADERS)
+LTO       += $(if $(LTO),-flto-partition=one)  # all of the program optimised as one: 3.5 KB
 LINKED    := -static -no-pie
 CHECKS    := -D_GLIBCXX_ASSERTIONS -fstack-protector -DNDEBUG
 LIBC_ONLY := -nostdlib -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noseparate-code -Wl,--build-id=none \

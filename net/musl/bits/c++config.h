@@ -19,7 +19,7 @@
     if (!(condition)) __builtin_trap(); \
   } while (false)
 
-// At -Os, g++ calls a function for the length of a literal wherever one becomes a string_view,
-// which is larger than the length itself. That constructor is one of the few functions with this
-// attribute, and none of the others minds.
+// Where size counts, g++ calls a function for the length of a literal wherever one becomes a
+// string_view, which is larger than the length itself. That constructor is one of the few functions
+// with this attribute, and none of the others minds.
 #define __nonnull__ __nonnull__, __always_inline__
