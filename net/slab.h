@@ -42,7 +42,7 @@ class Slab {
   // A new T, made from `arguments`; null when there is no memory. Ends with destroy().
   template <typename... Arguments>
   T* create(Arguments&&... arguments) {
-    if (free_ == nullptr && !add_block()) return nullptr;
+    if (free_ == nullptr && !add_place()) return nullptr;
     Place* place = free_;
     free_ = place->next_free;
     ++place->generation;
@@ -66,7 +66,7 @@ class Slab {
 
   // The object that `key` was taken from, or null when it is gone.
   T* find(SlabKey key) {
-    if (key.index >= block_count_ * places_per_block) return nullptr;
+    if (key.index >= place_count_) return nullptr;
     Place& place = place_at(key.index);
     const bool lives = place.generation % 2 == 1;
     return lives && place.generation == key.generation ? place.get() : nullptr;
@@ -76,7 +76,7 @@ class Slab {
   // A walk over all of them: `for (std::uint32_t i = 0; T* object = slab.next(i);)`. Objects may
   // come and go meanwhile.
   T* next(std::uint32_t& index) {
-    while (index < block_count_ * places_per_block) {
+    while (index < place_count_) {
       Place& place = place_at(index++);
       if (place.generation % 2 == 1) return place.get();
     }
@@ -103,6 +103,18 @@ class Slab {
     return blocks_[index / places_per_block][index % places_per_block];
   }
 
+  // Makes one more place ready. Those behind it aren't touched, so that a block takes no more of
+  // the machine's memory than is used of it.
+  bool add_place() {
+    if (place_count_ == block_count_ * places_per_block && !add_block()) return false;
+    Place& place = place_at(place_count_);
+    place.index = place_count_++;
+    place.generation = 0;
+    place.next_free = nullptr;
+    free_ = &place;
+    return true;
+  }
+
   bool add_block() {
     // The table grows by realloc, for std::vector's growth can't fail without ending the program.
     void* table = std::realloc(blocks_, (block_count_ + 1) * sizeof(Place*));
@@ -110,18 +122,13 @@ class Slab {
     blocks_ = static_cast<Place**>(table);
     auto* block = static_cast<Place*>(std::malloc(sizeof(Place) * places_per_block));
     if (block == nullptr) return false;
-    for (std::uint32_t i = places_per_block; i-- > 0;) {
-      block[i].index = block_count_ * places_per_block + i;
-      block[i].generation = 0;
-      block[i].next_free = free_;
-      free_ = &block[i];
-    }
     blocks_[block_count_++] = block;
     return true;
   }
 
   Place** blocks_ = nullptr;
   std::uint32_t block_count_ = 0;
+  std::uint32_t place_count_ = 0;
   Place* free_ = nullptr;
   std::size_t count_ = 0;
 };

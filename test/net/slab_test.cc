@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <set>
 #include <vector>
 
@@ -57,6 +58,21 @@ TEST_CASE("Slab: makes objects from arguments, counts them, and ends them") {
   CHECK(Item::living == 1);
   slab.destroy(two);
   CHECK(Item::living == 0);
+}
+
+TEST_CASE("Slab: a place that was never used holds nothing, whatever its memory holds") {
+  // The slab's block will mostly be this memory, in which every generation is odd.
+  constexpr std::size_t block_bytes = 64 * 1024;
+  for (const std::size_t size : {block_bytes, block_bytes - 16, block_bytes - 32}) {
+    void* volatile used = std::malloc(size);
+    std::memset(used, 1, size);
+    std::free(used);
+    Slab<Item> slab;
+    Item* item = slab.create(1);
+    CHECK(all(slab) == std::vector{item});
+    CHECK(slab.find({1, 0x01010101}) == nullptr);
+    slab.destroy(item);
+  }
 }
 
 TEST_CASE("Slab: a key finds its object, and nothing when that is gone") {
