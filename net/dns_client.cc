@@ -93,7 +93,9 @@ Query::Outcome Inquiry::put_to(const Address& server, std::uint16_t port,
   if (::connect(socket.get(), server.data(), server.size()) != 0) return Query::Outcome::failed;
   for (const Question& question : questions_) {
     const Bytes message = question.query.bytes();
-    (void)::send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL);
+    // The second call may be told that the first one's message was refused.
+    const ssize_t sent = ::send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL);
+    if (sent < 0) return Query::Outcome::failed;
   }
   return read_answers(socket.get(), port, timeout_ms);
 }
