@@ -82,6 +82,7 @@ Result<CpuUsage, net::Error> read_cpu_usage(pid_t pid) {
   clockid_t clock;
   timespec time;
   const int failure = ::clock_getcpuclockid(pid, &clock);
+  if (failure == EINVAL) return process_error(pid, ESRCH);  // in musl's words
   if (failure != 0) return process_error(pid, failure);
   if (::clock_gettime(clock, &time) != 0) return process_error(pid, ESRCH);
 
