@@ -133,7 +133,7 @@ OBJCOPY   := $(CROSS)objcopy
 # inode number, and the clock in 2038.
 FIXED     = $(LANGUAGE) $(WARNINGS) $(CHECKS) $(POSITION) -ffunction-sections -fdata-sections \
             -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
-            $(if $(STATIC),-DSOCKEYE_STATIC) $(patsubst %,-DSOCKEYE_WITHOUT_%,$(LEFT_OUT))
+            $(if $(STATIC),-DSOCKEYE_STATIC)
 COMPILE   = $(CXX) $(FIXED) $(CXXFLAGS) $(FAT) -I. -MMD -MP $(CPPFLAGS)
 LINK      = $(CXX) $(CXXFLAGS) $(LINKED) $(SANITIZER) $(LDFLAGS)
 PROGRAM   = $(LINK) $(LTO) $(NO_TABLES) $(LIBC_ONLY)
@@ -143,7 +143,7 @@ PROGRAM   = $(LINK) $(LTO) $(NO_TABLES) $(LIBC_ONLY)
 # (private: build/flags, which they depend on, keeps the others.)
 $(TEST_OBJECTS) $(TEST_HEADER) $(FUZZ_OBJECTS): private LANGUAGE := -std=c++20 -fno-rtti
 $(TEST_OBJECTS) $(TEST_HEADER) $(FUZZ_OBJECTS): private WARNINGS := -Wall -Wextra -Wshadow -Werror
-TEST_CXXFLAGS = -O0 -g
+TEST_CXXFLAGS = -O0 -g1
 $(TEST_OBJECTS) $(TEST_HEADER): private CXXFLAGS := $(TEST_CXXFLAGS)
 $(TEST_OBJECTS) $(TEST_HEADER) $(FUZZ_OBJECTS): private FAT :=
 $(FUZZ_OBJECTS): private CXXFLAGS := -O2 -g -fno-sanitize-coverage=trace-cmp
@@ -164,7 +164,7 @@ run: $(BUILD)/sockeye
 # A static program is for images: stripped, with all that debuggers want beside it.
 LINKED_PROGRAM := $(BUILD)/sockeye$(if $(STATIC),.debug)
 $(LINKED_PROGRAM): $(APP_OBJECTS) $(LIBRARY_OBJECTS) $(RUNTIME)
-	$(call say,link)$(PROGRAM) -o $@ $^ $(LIBS)
+	$(call say,link)$(PROGRAM) -o $@ $(filter %.o,$^) $(LIBS)
 
 ifdef STATIC
 $(BUILD)/sockeye: $(LINKED_PROGRAM)
@@ -173,6 +173,13 @@ endif
 
 $(BUILD)/libsockeye.a: $(LIBRARY_OBJECTS)
 	$(call say,archive)rm -f $@ && $(AR) rcs $@ $^ $(if $(LTO),&& $(OBJCOPY) -w -R '.gnu.*lto_*' $@)
+
+# The files that depend on WITHOUT; another choice of parts compiles only these anew.
+OF_PARTS := $(call objects,$(shell grep -lE \
+              'SOCKEYE_WITHOUT|"(app/init|app/page/embedded|ws/deflate/is_built)\.h"' \
+              $(APP_SOURCES) $(LIBRARY_SOURCES)))
+$(OF_PARTS): private CPPFLAGS += $(patsubst %,-DSOCKEYE_WITHOUT_%,$(LEFT_OUT))
+$(OF_PARTS) $(LINKED_PROGRAM): $(BUILD)/left_out
 
 $(BUILD)/obj/%.o: %.cc $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -190,9 +197,11 @@ $(PAGE:%=$(BUILD)/obj/%.gz): $(BUILD)/obj/%.gz: %
 	$(call say,gzip)gzip -9n < $< > $@
 
 # Holds the compiler and the flags, and is as old as their last change: then all is compiled anew.
-$(BUILD)/flags: FORCE
+$(BUILD)/flags: private CONTENTS = $(COMPILE) | $(PROGRAM)
+$(BUILD)/left_out: private CONTENTS = $(LEFT_OUT)
+$(BUILD)/flags $(BUILD)/left_out: FORCE
 	@mkdir -p $(@D)
-	@echo '$(COMPILE) | $(PROGRAM)' | cmp -s - $@ || echo '$(COMPILE) | $(PROGRAM)' > $@
+	@echo '$(CONTENTS)' | cmp -s - $@ || echo '$(CONTENTS)' > $@
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(APP_OBJECTS) $(TEST_OBJECTS) $(PROBE_OBJECTS) \
                             $(FUZZ_OBJECTS) $(BENCH_OBJECTS) $(RUNTIME))
@@ -237,7 +246,8 @@ ifeq ($(ARCH),i686)
 	@SOCKEYE=build/cross/i686/sockeye test/e2e/run node
 else
 	@test/support/need qemu-user-static:$(EMULATOR)
-	+@$(CROSS_MAKE) BUILD=build/cross/$(ARCH)/test TEST_CXXFLAGS=-O0 build/cross/$(ARCH)/test/test/unit
+	+@$(CROSS_MAKE) BUILD=build/cross/$(ARCH)/test CXXFLAGS=-O1 FAT= TEST_CXXFLAGS=-O0 \
+	  build/cross/$(ARCH)/test/test/unit
 	@$(EMULATOR) -L /usr/$(TRIPLE) build/cross/$(ARCH)/test/test/unit \
 	  --test-case-exclude='$(NOT_EMULATED)' $(ARGS)
 	@printf '#!/bin/sh\nexec $(EMULATOR) $(abspath build/cross/$(ARCH)/sockeye) "$$@"\n' \
