@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -145,7 +146,9 @@ int run_echo(std::span<char* const> arguments) {
   }
   if (!url.empty() && !settings.quiet) {
     if (page::is_embedded) text += "  in a browser:   http" + url.substr(2) + "\n";
-    text += "  in a terminal:  build/sockeye cat " + url + "\n";
+#ifndef SOCKEYE_WITHOUT_client
+    text.append("  in a terminal:  ").append(program_invocation_name).append(" cat ") += url + "\n";
+#endif
   }
   if (auto given_up = give_up_rights(settings); !given_up) return report(given_up.error());
   // When the server takes connections, and the signals that stop it: others may wait for this text.
