@@ -246,7 +246,7 @@ ifeq ($(ARCH),i686)
 	@SOCKEYE=build/cross/i686/sockeye test/e2e/run node
 else
 	@test/support/need qemu-user-static:$(EMULATOR)
-	+@$(CROSS_MAKE) BUILD=build/cross/$(ARCH)/test CXXFLAGS=-O1 FAT= TEST_CXXFLAGS=-O0 \
+	+@CXXFLAGS=-O1 $(CROSS_MAKE) BUILD=build/cross/$(ARCH)/test FAT= TEST_CXXFLAGS=-O0 \
 	  build/cross/$(ARCH)/test/test/unit
 	@$(EMULATOR) -L /usr/$(TRIPLE) build/cross/$(ARCH)/test/test/unit \
 	  --test-case-exclude='$(NOT_EMULATED)' $(ARGS)

@@ -34,7 +34,7 @@ int complain(std::string_view message, int status);
 bool parse_number(std::string_view text, std::uint64_t lowest, std::uint64_t highest,
                   std::uint64_t& value);
 
-// A function object that holds two words at most, such as a lambda that refers to what it sets.
+// A function object that holds two pointers or numbers at most, such as a lambda that refers to what it sets.
 // (std::function would bring every option code for what is larger, or has a destructor.)
 template <typename Signature>
 class Action;
@@ -57,7 +57,7 @@ class Action<Returned(Arguments...)> {
   Returned operator()(Arguments... arguments) const { return call_(object_, arguments...); }
 
  private:
-  alignas(void*) mutable unsigned char object_[2 * sizeof(void*)];
+  alignas(std::uint64_t) mutable unsigned char object_[2 * sizeof(std::uint64_t)];
   Returned (*call_)(void* object, Arguments... arguments) = nullptr;
 };
 
