@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,21 +70,25 @@ constexpr std::uint8_t clone_flags = 1;  // the stack comes first, clone(2)
 constexpr std::uint8_t clone_flags = 0;
 #endif
 
+// No rule lets a socket connect. Sending with MSG_FASTOPEN does, and a listener that is shut down for
+// reading would be a socket to do it with.
+//
 // In the order in which the kernel looks. It knows by itself which calls are allowed whatever their
 // arguments are, and doesn't run the filter for those (Linux 5.11).
 constexpr Rule rules[] = {
     // Each message.
     {__NR_recvfrom},
-    {__NR_sendto},
+    {.call = __NR_sendto, .argument = 3, .mask = MSG_FASTOPEN},
     {__NR_epoll_pwait},
 #ifdef __NR_epoll_wait  // an old call: new architectures lack it
     {__NR_epoll_wait},
 #endif
 #ifdef __NR_recv  // ARM
     {__NR_recv},
-    {__NR_send},
+    {__NR_send},  // has no address, and so connects to none
 #endif
-#ifdef __NR_socketcall  // i386 and s390x: the first argument says which one
+#ifdef __NR_socketcall  // i386 and s390x: the first argument says which one. The others are in memory,
+                        // where a filter can't see them: there, a listener could be made to connect.
     {.call = __NR_socketcall, .mask = whole, .value = SYS_RECV},
     {.call = __NR_socketcall, .mask = whole, .value = SYS_SEND},
     {.call = __NR_socketcall, .mask = whole, .value = SYS_RECVFROM},
@@ -93,7 +98,7 @@ constexpr Rule rules[] = {
     {.call = __NR_socketcall, .mask = whole, .value = SYS_GETPEERNAME},
     {.call = __NR_socketcall, .mask = whole, .value = SYS_SHUTDOWN},
 #endif
-    {__NR_sendmsg},        // queues
+    {.call = __NR_sendmsg, .argument = 2, .mask = MSG_FASTOPEN},  // queues
     {__NR_readv},          // large messages
     {__NR_clock_gettime},  // where the vDSO has no clock for us
 #ifdef __NR_clock_gettime64
@@ -104,7 +109,7 @@ constexpr Rule rules[] = {
     {__NR_accept4},
     {__NR_epoll_ctl},
     {__NR_getpeername},
-    {__NR_shutdown},
+    {.call = __NR_shutdown, .argument = 1, .mask = whole, .value = SHUT_WR},
     {__NR_close},
     {__NR_eventfd2},   // the listener's reserve
     {__NR_getrandom},  // how connections are counted by address is a secret
@@ -155,6 +160,7 @@ constexpr Rule rules[] = {
     {.call = __NR_clone3, .need = Need::threads, .error = ENOSYS},
     {.call = __NR_set_robust_list, .need = Need::threads},
     {.call = __NR_rseq, .need = Need::threads},
+    {.call = __NR_membarrier, .need = Need::threads},         // musl as a shared library
     {.call = __NR_sched_getaffinity, .need = Need::threads},  // how many heaps glibc makes
     {.call = __NR_exit, .need = Need::threads},
 

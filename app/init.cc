@@ -76,10 +76,14 @@ class Init {
 };
 
 // Signals are blocked, and taken when it suits: process 1 gets no others for which it has no
-// handler.
+// handler. Whoever started it may have ignored some: then children would leave no status, and the
+// server would ignore those that are to stop it.
 Init::Init() {
   sigemptyset(&signals_);
-  for (const int number : {SIGCHLD, SIGTERM, SIGINT}) sigaddset(&signals_, number);
+  for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) {
+    ::signal(number, SIG_DFL);
+    sigaddset(&signals_, number);
+  }
   sigprocmask(SIG_BLOCK, &signals_, &previous_mask_);
 }
 
@@ -100,6 +104,9 @@ void Init::run() {
     }
     watch(nobody, clock_.now_ms() + pause_ms);
   }
+  // A terminal's ctrl-C comes to all of a process group, and twice would be in haste: it comes by
+  // process 1 alone.
+  ::setpgid(0, 0);
   sigprocmask(SIG_SETMASK, &previous_mask_, nullptr);
 }
 
@@ -108,7 +115,7 @@ std::optional<int> Init::watch(pid_t server, std::uint64_t end_ms) {
   while (clock_.now_ms() < end_ms) {
     if (const auto status = reap(server)) return status;
     const int signal = next_signal(end_ms);
-    if (signal != SIGTERM && signal != SIGINT) continue;
+    if (signal != SIGTERM && signal != SIGINT && signal != SIGHUP) continue;
     stopping_ = true;
     if (server == nobody) power_off(0);
     ::kill(server, signal);

@@ -7,8 +7,8 @@
 //
 // A server that crashes is started again, after a pause that grows from 100 ms to 13 s while it
 // doesn't live for a minute. One that ends by itself has been told to, or can't serve (a mistake in
-// the options, a taken port) and has said why: then the machine is powered off. SIGTERM and SIGINT
-// go to the server, which ends on them; ctrl-alt-del is SIGINT.
+// the options, a taken port) and has said why: then the machine is powered off. SIGTERM, SIGINT
+// and SIGHUP go to the server, which ends on them; ctrl-alt-del is SIGINT.
 //
 // SPDX-License-Identifier: MIT
 #pragma once

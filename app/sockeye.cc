@@ -78,9 +78,15 @@ void keep_standard_descriptors() {
 }  // namespace
 
 int main(int count, char** values) {
-  const std::span<char* const> arguments(values, static_cast<std::size_t>(count));
+  std::span<char* const> arguments(values, static_cast<std::size_t>(count));
   if (is_init(arguments)) become_init();
   keep_standard_descriptors();
+  // The kernel hands on words of its command line that it doesn't know.
+  while (has_init() && arguments.size() > 1 && arguments[1][0] != '-' &&
+         find(arguments[1]) == nullptr) {
+    complain("\"" + std::string(arguments[1]) + "\" is no command, and passed over", exit_usage);
+    arguments = arguments.subspan(1);
+  }
   // The kernel starts /init without arguments, or with those on its command line.
   if (has_init() && (arguments.size() < 2 || arguments[1][0] == '-')) {
     return run_echo(arguments.subspan(1));

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <limits>
 
 #include "app/flags.h"
@@ -81,6 +83,17 @@ Result<void, net::Error> become(User user) {
     net::Error error{"/etc/passwd has no user "};
     error.message += user.name;
     return error;
+  }
+  uid_t ids[3];
+  gid_t groups[3];
+  ::getresuid(&ids[0], &ids[1], &ids[2]);
+  ::getresgid(&groups[0], &groups[1], &groups[2]);
+  const auto is_user = [&user](uid_t id) { return id == user.id; };
+  const auto is_group = [&user](gid_t id) { return id == user.group; };
+  // Who is that user already, as an image may have it, needs no right to become it.
+  if (std::all_of(ids, std::end(ids), is_user) &&
+      std::all_of(groups, std::end(groups), is_group)) {
+    return {};
   }
   // The groups first: who isn't root any more can't leave them.
   if (::setgroups(0, nullptr) != 0 || ::setresgid(user.group, user.group, user.group) != 0 ||

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <string>
 
 #include "crypto/random.h"
@@ -43,7 +44,7 @@ std::string read_file(const char* path) {
 std::string_view take_line(std::string_view& text) {
   const std::string_view line = text.substr(0, text.find('\n'));
   text.remove_prefix(std::min(line.size() + 1, text.size()));
-  return line.substr(0, line.find('#'));
+  return line.substr(0, line.find_first_of("#;"));
 }
 
 // Cuts the next word off the front of `line`; an empty one at its end.
@@ -70,11 +71,12 @@ class Inquiry {
   struct Question {
     Query query;
     std::vector<Address> addresses;
-    bool is_answered = false;
+    std::optional<Query::Outcome> outcome;
   };
 
   Query::Outcome read_answers(int socket, std::uint16_t port, std::uint64_t timeout_ms);
   Query::Outcome read_answer(Bytes message, std::uint16_t port);
+  Query::Outcome verdict() const;
 
   std::array<Question, 2> questions_;
 };
@@ -113,21 +115,27 @@ Query::Outcome Inquiry::read_answers(int socket, std::uint16_t port, std::uint64
     const auto outcome = read_answer(Bytes(message).first(static_cast<std::size_t>(size)), port);
     if (outcome != Query::Outcome::unrelated) return outcome;
   }
-  // A server that is silent about one kind has said enough with the other.
-  return addresses().empty() ? Query::Outcome::failed : Query::Outcome::answered;
+  return verdict();
 }
 
 // Outcome::unrelated: there is more to wait for.
 Query::Outcome Inquiry::read_answer(Bytes message, std::uint16_t port) {
   for (Question& one : questions_) {
-    if (one.is_answered) continue;
+    if (one.outcome) continue;
     const auto outcome = one.query.read_answer(message, port, one.addresses);
-    if (outcome == Query::Outcome::unrelated) continue;
-    if (outcome != Query::Outcome::answered) return outcome;
-    one.is_answered = true;
+    if (outcome != Query::Outcome::unrelated) one.outcome = outcome;
   }
-  const bool all = questions_[0].is_answered && questions_[1].is_answered;
-  return all ? Query::Outcome::answered : Query::Outcome::unrelated;
+  const bool all = questions_[0].outcome && questions_[1].outcome;
+  return all ? verdict() : Query::Outcome::unrelated;
+}
+
+// A server that is silent about one kind of addresses, or fails, may have said enough with the other.
+Query::Outcome Inquiry::verdict() const {
+  if (!addresses().empty()) return Query::Outcome::answered;
+  for (const Question& one : questions_) {
+    if (one.outcome != Query::Outcome::answered) return one.outcome.value_or(Query::Outcome::failed);
+  }
+  return Query::Outcome::answered;
 }
 
 std::vector<Address> Inquiry::addresses() const {

@@ -110,6 +110,11 @@ constexpr Call forbidden[] = {
     {"connect", [] { syscall(SYS_connect, 0, nullptr, 0); }},
     {"bind", [] { syscall(SYS_bind, 0, nullptr, 0); }},
     {"listen", [] { syscall(SYS_listen, 0, 1); }},
+    // What would make a listener a socket to connect with.
+    {"shutdown for reading", [] { syscall(SYS_shutdown, 0, SHUT_RD); }},
+    {"shutdown for both", [] { syscall(SYS_shutdown, 0, SHUT_RDWR); }},
+    {"sendto that connects", [] { syscall(SYS_sendto, 0, nullptr, 0, MSG_FASTOPEN, nullptr, 0); }},
+    {"sendmsg that connects", [] { syscall(SYS_sendmsg, 0, nullptr, MSG_FASTOPEN); }},
     {"setsockopt", [] { syscall(SYS_setsockopt, 0, 0, 0, nullptr, 0); }},
     {"recvmsg, which brings descriptors", [] { syscall(SYS_recvmsg, 0, nullptr, 0); }},
 #ifdef SYS_socketcall

@@ -166,6 +166,15 @@ TEST_CASE("DNS: a server may be silent about one kind") {
   CHECK(ask({server.address}, 500) == std::vector<std::string>{"127.0.0.5:9000"});
 }
 
+TEST_CASE("DNS: a server may fail, or know no such name, for one kind") {
+  for (const int code : {2, 3}) {
+    NameServer server([code](const std::string& question) {
+      return asks_for_ipv6(question) ? with_code(question, code) : both(question);
+    });
+    CHECK(ask({server.address}) == std::vector<std::string>{"127.0.0.5:9000"});
+  }
+}
+
 TEST_CASE("DNS: what can't be a name is not asked for") {
   NameServer server(both);
   CHECK(ask({server.address}, patient_ms, "a..b") ==
@@ -186,6 +195,7 @@ TEST_CASE("hosts(5): all addresses of a name, whatever its case") {
   CHECK(in_hosts(text, "two").empty());
   CHECK(in_hosts(text, "10.0.0.4").empty());
   CHECK(in_hosts("", "one").empty());
+  CHECK(in_hosts("10.0.0.6 six;seven", "six") == std::vector<std::string>{"10.0.0.6:80"});
 }
 
 TEST_CASE("resolv.conf(5): three name servers, or the one of this machine") {
