@@ -99,9 +99,10 @@ NO_TABLES := -fno-unwind-tables -fno-asynchronous-unwind-tables
 LANGUAGE  += $(NO_TABLES)
 endif
 
-# STATIC=glibc: no shared library.
+# STATIC=glibc: no shared library. (On some processors, glibc has nothing for such a program to find
+# its place in memory with.)
 ifeq ($(STATIC),glibc)
-LINKED    := -static-pie
+LINKED    := $(if $(wildcard $(shell $(CXX) -print-file-name=rcrt1.o)),-static-pie,-static)
 LIBS      := -Wl,--start-group -lc -lgcc -lgcc_eh -Wl,--end-group
 endif
 

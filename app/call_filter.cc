@@ -100,7 +100,12 @@ constexpr Rule rules[] = {
 #endif
     {.call = __NR_sendmsg, .argument = 2, .mask = MSG_FASTOPEN},  // queues
     {__NR_readv},          // large messages
+#ifdef __NR_clock_gettime
     {__NR_clock_gettime},  // where the vDSO has no clock for us
+#endif
+#ifdef __NR_clock_gettime32  // musl's name for it with 32 bits
+    {__NR_clock_gettime32},
+#endif
 #ifdef __NR_clock_gettime64
     {__NR_clock_gettime64},
 #endif
