@@ -70,8 +70,8 @@ constexpr std::uint8_t clone_flags = 1;  // the stack comes first, clone(2)
 constexpr std::uint8_t clone_flags = 0;
 #endif
 
-// No rule lets a socket connect. Sending with MSG_FASTOPEN does, and a listener that is shut down for
-// reading would be a socket to do it with.
+// No rule lets a socket connect. Sending with MSG_FASTOPEN does, and a listener that is shut down
+// for reading would be a socket to do it with.
 //
 // In the order in which the kernel looks. It knows by itself which calls are allowed whatever their
 // arguments are, and doesn't run the filter for those (Linux 5.11).
@@ -87,8 +87,9 @@ constexpr Rule rules[] = {
     {__NR_recv},
     {__NR_send},  // has no address, and so connects to none
 #endif
-#ifdef __NR_socketcall  // i386 and s390x: the first argument says which one. The others are in memory,
-                        // where a filter can't see them: there, a listener could be made to connect.
+#ifdef __NR_socketcall  // i386 and s390x: the first argument says which one. The others are in
+                        // memory, where a filter can't see them: there, a listener could be made to
+                        // connect.
     {.call = __NR_socketcall, .mask = whole, .value = SYS_RECV},
     {.call = __NR_socketcall, .mask = whole, .value = SYS_SEND},
     {.call = __NR_socketcall, .mask = whole, .value = SYS_RECVFROM},
@@ -99,7 +100,7 @@ constexpr Rule rules[] = {
     {.call = __NR_socketcall, .mask = whole, .value = SYS_SHUTDOWN},
 #endif
     {.call = __NR_sendmsg, .argument = 2, .mask = MSG_FASTOPEN},  // queues
-    {__NR_readv},          // large messages
+    {__NR_readv},                                                 // large messages
 #ifdef __NR_clock_gettime
     {__NR_clock_gettime},  // where the vDSO has no clock for us
 #endif

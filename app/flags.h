@@ -34,8 +34,9 @@ int complain(std::string_view message, int status);
 bool parse_number(std::string_view text, std::uint64_t lowest, std::uint64_t highest,
                   std::uint64_t& value);
 
-// A function object that holds two pointers or numbers at most, such as a lambda that refers to what it sets.
-// (std::function would bring every option code for what is larger, or has a destructor.)
+// A function object that holds two pointers or numbers at most, such as a lambda that refers to
+// what it sets. (std::function would bring every option code for what is larger, or has a
+// destructor.)
 template <typename Signature>
 class Action;
 

@@ -91,8 +91,7 @@ Result<void, net::Error> become(User user) {
   const auto is_user = [&user](uid_t id) { return id == user.id; };
   const auto is_group = [&user](gid_t id) { return id == user.group; };
   // Who is that user already, as an image may have it, needs no right to become it.
-  if (std::all_of(ids, std::end(ids), is_user) &&
-      std::all_of(groups, std::end(groups), is_group)) {
+  if (std::all_of(ids, std::end(ids), is_user) && std::all_of(groups, std::end(groups), is_group)) {
     return {};
   }
   // The groups first: who isn't root any more can't leave them.

@@ -129,11 +129,13 @@ Query::Outcome Inquiry::read_answer(Bytes message, std::uint16_t port) {
   return all ? verdict() : Query::Outcome::unrelated;
 }
 
-// A server that is silent about one kind of addresses, or fails, may have said enough with the other.
+// A server that is silent about one kind of addresses, or fails, may have said enough with the
+// other.
 Query::Outcome Inquiry::verdict() const {
   if (!addresses().empty()) return Query::Outcome::answered;
   for (const Question& one : questions_) {
-    if (one.outcome != Query::Outcome::answered) return one.outcome.value_or(Query::Outcome::failed);
+    if (one.outcome != Query::Outcome::answered)
+      return one.outcome.value_or(Query::Outcome::failed);
   }
   return Query::Outcome::answered;
 }
