@@ -2,7 +2,9 @@
 // another.
 //
 // A peer that finds a way to run code in the server then finds little to do there: no file, no
-// program, no socket of its own, no memory that is code. call_filter.cc lists what is left.
+// program, no socket of its own, no memory that is code. call_filter.cc lists what is left. Two
+// things the kernel doesn't show to a filter: on s390x, and on i386 with glibc, what socketcall(2)
+// is asked to do, and on s390x, whether mmap(2) is asked for code.
 //
 // Where a libc or a kernel is newer than this list, a call may be missing that is harmless: the
 // process ends by SIGSYS, and the audit log (dmesg) has its number.

@@ -198,7 +198,7 @@ void set_up_machine() {
   open_console();
   load_modules();
   const rlimit descriptors{most_descriptors, most_descriptors};
-  ::setrlimit(RLIMIT_NOFILE, &descriptors);
+  ::prlimit(0, RLIMIT_NOFILE, &descriptors, nullptr);
   set_up_network();
 }
 

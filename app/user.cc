@@ -2,9 +2,9 @@
 #include "app/user.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -76,6 +76,24 @@ bool look_up_in_file(User& user) {
   return found;
 }
 
+// A libc has each thread change its user, and holds them all for it; here there is but one thread
+// yet, and musl's way of it is 2 KB of program.
+#ifdef SYS_setresuid32
+constexpr long set_groups = SYS_setgroups32;
+constexpr long set_group_ids = SYS_setresgid32;
+constexpr long set_user_ids = SYS_setresuid32;
+#else
+constexpr long set_groups = SYS_setgroups;
+constexpr long set_group_ids = SYS_setresgid;
+constexpr long set_user_ids = SYS_setresuid;
+#endif
+
+bool set_user(std::uint32_t id) { return ::syscall(set_user_ids, id, id, id) == 0; }
+
+bool set_group(std::uint32_t id) { return ::syscall(set_group_ids, id, id, id) == 0; }
+
+bool leave_groups() { return ::syscall(set_groups, 0, nullptr) == 0; }
+
 }  // namespace
 
 Result<void, net::Error> become(User user) {
@@ -95,12 +113,11 @@ Result<void, net::Error> become(User user) {
     return {};
   }
   // The groups first: who isn't root any more can't leave them.
-  if (::setgroups(0, nullptr) != 0 || ::setresgid(user.group, user.group, user.group) != 0 ||
-      ::setresuid(user.id, user.id, user.id) != 0) {
+  if (!leave_groups() || !set_group(user.group) || !set_user(user.id)) {
     return net::system_error("cannot become another user");
   }
   // One who wasn't root, but had a capability for this, keeps it.
-  if (user.id != 0 && ::setresuid(0, 0, 0) == 0) {
+  if (user.id != 0 && set_user(0)) {
     return net::Error{"cannot become another user: a way back to root is left"};
   }
   return {};

@@ -156,7 +156,10 @@ bool Worker::connect(std::uint32_t local) {
   }
   connect_options_.data = data_of(local);
   const auto started = client_.connect(settings().url, connect_options_);
-  if (!started) count_error(started.error().message);
+  if (!started) {
+    count_error(started.error().message);
+    if (tally_.opened == 0) failure_ = started.error().message;
+  }
   return static_cast<bool>(started);
 }
 
