@@ -156,7 +156,7 @@ void Input::stop() {
 }
 
 void Input::read() {
-  static char buffer[64 * 1024];
+  char buffer[64 * 1024];
   const ssize_t size = ::read(STDIN_FILENO, buffer, sizeof buffer);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (size <= 0) {
