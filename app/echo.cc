@@ -140,8 +140,7 @@ int run_echo(std::span<char* const> arguments) {
     text += line;
   }
   const auto is_any = [](const std::string& address) { return address.starts_with(":"); };
-  if (!settings.quiet &&
-      std::any_of(settings.addresses.begin(), settings.addresses.end(), is_any)) {
+  if (!settings.quiet && std::ranges::any_of(settings.addresses, is_any)) {
     text += "  reachable at every address of this machine\n";
   }
   if (!url.empty() && !settings.quiet) {

@@ -124,8 +124,8 @@ std::string Flags::parse_one(std::string_view argument, std::span<char* const>& 
   }
   const std::size_t equals = argument.find('=');
   const std::string name(argument.substr(0, equals));
-  const auto flag = std::find_if(flags_.begin(), flags_.end(),
-                                 [&name](const Flag& one) { return one.name == name; });
+  const auto flag =
+      std::ranges::find_if(flags_, [&name](const Flag& one) { return one.name == name; });
   if (flag == flags_.end()) return "unknown option " + name;
 
   std::string_view text;

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <limits>
 
 #include "app/flags.h"
@@ -88,11 +87,17 @@ constexpr long set_group_ids = SYS_setresgid;
 constexpr long set_user_ids = SYS_setresuid;
 #endif
 
-bool set_user(std::uint32_t id) { return ::syscall(set_user_ids, id, id, id) == 0; }
+bool set_user(std::uint32_t id) {
+  return ::syscall(set_user_ids, id, id, id) == 0;
+}
 
-bool set_group(std::uint32_t id) { return ::syscall(set_group_ids, id, id, id) == 0; }
+bool set_group(std::uint32_t id) {
+  return ::syscall(set_group_ids, id, id, id) == 0;
+}
 
-bool leave_groups() { return ::syscall(set_groups, 0, nullptr) == 0; }
+bool leave_groups() {
+  return ::syscall(set_groups, 0, nullptr) == 0;
+}
 
 }  // namespace
 
@@ -109,7 +114,7 @@ Result<void, net::Error> become(User user) {
   const auto is_user = [&user](uid_t id) { return id == user.id; };
   const auto is_group = [&user](gid_t id) { return id == user.group; };
   // Who is that user already, as an image may have it, needs no right to become it.
-  if (std::all_of(ids, std::end(ids), is_user) && std::all_of(groups, std::end(groups), is_group)) {
+  if (std::ranges::all_of(ids, is_user) && std::ranges::all_of(groups, is_group)) {
     return {};
   }
   // The groups first: who isn't root any more can't leave them.

@@ -99,7 +99,7 @@ void put_control(TextWriter& to, char32_t code) {
 
 // Tells a value that needs no quotes in a line of text from one that could be taken for more.
 bool is_plain(std::string_view value) {
-  return !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
+  return !value.empty() && std::ranges::all_of(value, [](char c) {
     return c > ' ' && c < 0x7f && c != '"' && c != '=' && c != '\\';
   });
 }

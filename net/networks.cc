@@ -76,7 +76,7 @@ Result<void, Error> Networks::add(std::string_view text) {
 bool Networks::contains(const Address& address) const {
   const auto host = address.host();
   if (!host) return unix_;
-  return std::any_of(networks_.begin(), networks_.end(), [&host](const Network& network) {
+  return std::ranges::any_of(networks_, [&host](const Network& network) {
     return equal_prefix(*host, network.prefix, network.bits);
   });
 }

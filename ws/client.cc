@@ -109,8 +109,8 @@ void Client::run() {
 }
 
 void Client::finished(Attempt& attempt) {
-  const auto found = std::find_if(attempts_.begin(), attempts_.end(),
-                                  [&attempt](const auto& one) { return one.get() == &attempt; });
+  const auto found = std::ranges::find_if(
+      attempts_, [&attempt](const auto& one) { return one.get() == &attempt; });
   attempts_.erase(found);
   if (idle()) end_run();
 }

@@ -271,7 +271,7 @@ void Upgrade::refuse(std::uint16_t status, std::string_view text) {
 
 bool Connection::set_subprotocol(std::string_view name) {
   const auto& known = endpoint_.subprotocols_;
-  const auto found = std::find(known.begin(), known.end(), name);
+  const auto found = std::ranges::find(known, name);
   if (found == known.end()) return false;
   subprotocol_ = static_cast<std::uint8_t>(found - known.begin() + 1);
   return true;

@@ -9,8 +9,8 @@ void ErrorCounts::add(std::string_view kind, std::uint64_t count) {
   if (count == 0) return;
   total_ += count;
   const auto find = [this](std::string_view wanted) {
-    return std::find_if(entries_.begin(), entries_.end(),
-                        [wanted](const Entry& entry) { return entry.kind == wanted; });
+    return std::ranges::find_if(entries_,
+                                [wanted](const Entry& entry) { return entry.kind == wanted; });
   };
   auto found = find(kind);
   if (found == entries_.end() && entries_.size() >= most_kinds) {

@@ -236,8 +236,8 @@ void Run::wait_for_change(std::uint64_t until_ns) {
 }
 
 bool Run::all(Worker::Phase least) const {
-  return std::all_of(workers_.begin(), workers_.end(),
-                     [least](const auto& worker) { return worker->phase() >= least; });
+  return std::ranges::all_of(workers_,
+                             [least](const auto& worker) { return worker->phase() >= least; });
 }
 
 // Ctrl-C ends what is being done; what was counted is reported.

@@ -100,7 +100,7 @@ void add_payload_flags(Flags& flags, Settings& settings) {
               "ascii, mixed (scripts whose characters take 1 to 4 bytes) or json send text "
               "messages; binary random bytes (default: binary)",
               [&settings](std::string_view text) -> std::string {
-                const auto found = std::find(std::begin(kind_names), std::end(kind_names), text);
+                const auto found = std::ranges::find(kind_names, text);
                 if (found == std::end(kind_names)) return "must be ascii, mixed, json or binary";
                 settings.kind = static_cast<PayloadKind>(found - kind_names);
                 settings.payload_given = true;

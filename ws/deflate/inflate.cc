@@ -282,7 +282,7 @@ bool Inflater::begin_symbols() {
   }
 
   const auto is_end_of_block = [](std::uint16_t word) { return symbol_of(word) == end_of_block; };
-  if (std::none_of(words_.begin(), distances, is_end_of_block)) {
+  if (std::ranges::none_of(words_.begin(), distances, is_end_of_block)) {
     return stop(Status::no_end_of_block);
   }
   switch (build_table({words_.begin(), distances}, literal_alphabet(), literal_entries_,

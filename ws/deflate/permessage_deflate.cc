@@ -69,7 +69,7 @@ class Given {
 
   // §7: no parameter that isn't defined, none twice, and none with a value that it can't have.
   Error take(std::string_view text, const std::optional<std::string_view>& value) {
-    const auto found = std::find(std::begin(names), std::end(names), text);
+    const auto found = std::ranges::find(names, text);
     if (found == std::end(names)) return Error::response_parameter_unknown;
     const auto name = static_cast<Name>(found - std::begin(names));
     if (has(name)) return Error::response_parameter_repeated;

@@ -31,8 +31,7 @@ Error AllowedHosts::check(const Request& request) const {
     return equal_ignoring_case(entry->host, asked->host) &&
            (!entry->port || entry->port == asked->port.value_or(80));
   };
-  return std::any_of(entries_.begin(), entries_.end(), matches) ? Error::none
-                                                                : Error::host_not_allowed;
+  return std::ranges::any_of(entries_, matches) ? Error::none : Error::host_not_allowed;
 }
 
 }  // namespace sockeye::ws::http

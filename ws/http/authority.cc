@@ -17,7 +17,7 @@ std::size_t ip_literal_size(std::string_view text) {
   const std::size_t end = text.find(']');
   if (end == std::string_view::npos) return 0;
   const std::string_view address = text.substr(1, end - 1);
-  const bool well_formed = std::all_of(address.begin(), address.end(), is_address_char) &&
+  const bool well_formed = std::ranges::all_of(address, is_address_char) &&
                            std::count(address.begin(), address.end(), ':') >= 2;
   return well_formed ? end + 1 : 0;
 }

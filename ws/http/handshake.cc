@@ -2,7 +2,6 @@
 #include "ws/http/handshake.h"
 
 #include <algorithm>
-#include <iterator>
 #include <string>
 
 #include "crypto/base64.h"
@@ -54,8 +53,8 @@ bool is_reserved(std::string_view name) {
       "Content-Length",
       "Transfer-Encoding",
   };
-  return std::any_of(std::begin(reserved), std::end(reserved),
-                     [name](std::string_view field) { return equal_ignoring_case(field, name); });
+  return std::ranges::any_of(
+      reserved, [name](std::string_view field) { return equal_ignoring_case(field, name); });
 }
 
 // §4.1 item 10: subprotocols are unique tokens.
@@ -63,7 +62,8 @@ Result<std::string, Error> join_subprotocols(std::span<const std::string_view> n
   std::string list;
   for (auto name = names.begin(); name != names.end(); ++name) {
     if (!is_token(*name)) return Error::websocket_protocol_malformed;
-    if (std::find(names.begin(), name, *name) != name) return Error::websocket_protocol_repeated;
+    if (std::ranges::find(names.begin(), name, *name) != name)
+      return Error::websocket_protocol_repeated;
     if (!list.empty()) list += ", ";
     list += *name;
   }
@@ -111,9 +111,8 @@ Error check_response_subprotocol(const Response& response, const Offer& offer) {
   if (count > 1) return Error::response_protocol_repeated;
   const std::string_view chosen = *response.field("sec-websocket-protocol");
   const auto& offered = offer.subprotocols;
-  return std::find(offered.begin(), offered.end(), chosen) == offered.end()
-             ? Error::response_protocol_not_offered
-             : Error::none;
+  return std::ranges::find(offered, chosen) == offered.end() ? Error::response_protocol_not_offered
+                                                             : Error::none;
 }
 
 }  // namespace

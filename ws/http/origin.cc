@@ -87,7 +87,7 @@ Error OriginPolicy::check(const Request& request) const {
 
   bool allowed = false;
   if (kind_ == Kind::listed) {
-    allowed = std::any_of(entries_.begin(), entries_.end(), [&page](const std::string& entry) {
+    allowed = std::ranges::any_of(entries_, [&page](const std::string& entry) {
       return matches(*page, *parse_entry(entry));
     });
   } else if (const auto server = parse_authority(request.authority())) {

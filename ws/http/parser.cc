@@ -30,13 +30,13 @@ Error parse_version(std::string_view text, std::uint8_t& minor) {
 bool is_known_method(std::string_view method) {
   static constexpr std::array<std::string_view, 7> known = {"GET",    "HEAD",    "POST", "PUT",
                                                             "DELETE", "OPTIONS", "PATCH"};
-  return std::find(known.begin(), known.end(), method) != known.end();
+  return std::ranges::find(known, method) != known.end();
 }
 
 bool is_known_scheme(std::string_view scheme) {
   static constexpr std::array<std::string_view, 4> known = {"http", "https", "ws", "wss"};
-  return std::any_of(known.begin(), known.end(),
-                     [scheme](std::string_view name) { return equal_ignoring_case(scheme, name); });
+  return std::ranges::any_of(
+      known, [scheme](std::string_view name) { return equal_ignoring_case(scheme, name); });
 }
 
 }  // namespace
@@ -204,7 +204,7 @@ void ResponseParser::reset() {
 Error ResponseParser::start_line(std::string_view line) {
   const auto is_digit = [](char c) { return is(c, digit); };
   if (line.size() < 13 || line[8] != ' ' || line[12] != ' ' ||
-      !std::all_of(line.begin() + 9, line.begin() + 12, is_digit) ||
+      !std::ranges::all_of(line.begin() + 9, line.begin() + 12, is_digit) ||
       span_of(line, value_char) < line.size()) {
     return malformed(line, Error::response_malformed);
   }

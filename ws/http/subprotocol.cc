@@ -25,7 +25,7 @@ Error check_subprotocols(const Head& head) {
   while (const auto name = offered.next()) {
     if (!is_token(*name) || count == seen.size()) return Error::websocket_protocol_malformed;
     const auto seen_end = seen.begin() + count;
-    if (std::find(seen.begin(), seen_end, *name) != seen_end) {
+    if (std::ranges::find(seen.begin(), seen_end, *name) != seen_end) {
       return Error::websocket_protocol_repeated;
     }
     seen[count++] = *name;
