@@ -41,6 +41,7 @@ struct epoll_event;
 namespace sockeye::net {
 
 class Stream;
+class Tap;
 
 // Something that epoll watches, or that wants a place on the agenda. It must live until its last
 // place on the agenda has passed: a watcher with a descriptor is destroyed in on_agenda().
@@ -107,6 +108,11 @@ class Loop {
   // From now on a turn that would wait first asks for events over and over, for so long: who buys
   // latency with processor time spares the sleep and the waking. 0: not at all.
   void busy_poll(std::uint32_t for_us) { busy_poll_us_ = for_us; }
+
+  // Whom the loop's streams tell all that goes by, from now on; null, as at first: nobody. It must
+  // outlive the loop's streams.
+  void set_tap(Tap* tap) { tap_ = tap; }
+  Tap* tap() const { return tap_; }
 
   // Gives `watcher` a turn on the agenda, one however often it is asked for.
   void schedule(Watcher& watcher);
@@ -180,6 +186,7 @@ class Loop {
   std::unique_ptr<std::uint8_t[]> receive_buffer_;
   std::unique_ptr<std::uint8_t[]> cork_buffer_;
   Cork cork_;
+  Tap* tap_ = nullptr;
   Watcher* agenda_ = nullptr;
   Watcher** agenda_end_ = &agenda_;
   Watcher* running_agenda_ = nullptr;  // what is left of the one whose turn it is

@@ -41,13 +41,24 @@ struct Stream::Chunk {
 
 Stream::~Stream() {
   drop_output();
+  if (fd_) tell_closed();
   loop_.forget(*this);
 }
 
-bool Stream::start(Fd fd) {
+bool Stream::start(Fd fd, Opener opener) {
   if (!loop_.watch(fd.get(), *this)) return false;
   fd_ = std::move(fd);
+  if (Tap* tap = loop_.tap()) tap->on_opened(*this, opener);
   return true;
+}
+
+void Stream::tell_sent(Bytes bytes) const {
+  Tap* tap = loop_.tap();
+  if (tap != nullptr && !bytes.empty() && !broken_) tap->on_sent(*this, bytes);
+}
+
+void Stream::tell_closed() const {
+  if (Tap* tap = loop_.tap()) tap->on_closed(*this);
 }
 
 // ── Turns ────────────────────────────────────────────────────────────────────────────────────
@@ -115,6 +126,7 @@ void Stream::receive_once() {
   if (received <= 0) return received_nothing(received);
   const auto size = static_cast<std::size_t>(received);
   readable_ = size == shared.size() || hung_up_;
+  if (Tap* tap = loop_.tap()) tap->on_received(*this, shared.first(size));
   on_receive(shared.first(size));
 }
 
@@ -135,6 +147,10 @@ void Stream::receive_direct(MutableBytes direct) {
     if (received <= 0) return received_nothing(received);
     const auto size = static_cast<std::size_t>(received);
     readable_ = size == shared.size() || hung_up_;
+    if (Tap* tap = loop_.tap()) {
+      tap->on_received(*this, first.first(std::min(size, first.size())));
+      if (size > first.size()) tap->on_received(*this, second.first(size - first.size()));
+    }
     on_direct(std::min(size, first.size()));
     if (size > first.size() && !closed_) on_receive(second.first(size - first.size()));
     if (!readable_ || closed_ || reading_paused_) return;
@@ -154,6 +170,7 @@ void Stream::received_nothing(ssize_t result) {
 void Stream::report_end(int error) {
   if (ended_ || closed_) return;
   ended_ = true;
+  if (Tap* tap = loop_.tap()) tap->on_peer_ended(*this, error);
   on_end(error);
 }
 
@@ -239,12 +256,14 @@ bool Stream::send_cork() {
     // MSG_NOSIGNAL: a peer that closed early must not end the process by SIGPIPE.
     sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
-  if (sent == static_cast<ssize_t>(bytes.size())) return true;
   if (sent < 0 && errno != EAGAIN) {
     break_off();
     return true;
   }
-  if (!queue(bytes.subspan(sent > 0 ? static_cast<std::size_t>(sent) : 0))) return false;
+  const std::size_t taken = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+  tell_sent(bytes.first(taken));
+  if (taken == bytes.size()) return true;
+  if (!queue(bytes.subspan(taken))) return false;
   output_->blocked = output_->awaiting_edge = true;
   return true;
 }
@@ -259,6 +278,7 @@ bool Stream::send_or_queue(Bytes head, Bytes body) {
   for (const Bytes piece : pieces) {
     const std::size_t out = std::min(sent, piece.size());
     sent -= out;
+    tell_sent(piece.first(out));
     if (!queue(piece.subspan(out))) return false;
   }
   if (output_ != nullptr) output_->blocked = output_->awaiting_edge = true;
@@ -373,6 +393,7 @@ void Stream::drop_sent(std::size_t size) {
     Chunk* chunk = output_->first;
     if (chunk == output_->newest) output_->newest = nullptr;
     const std::size_t part = std::min(size, chunk->end - chunk->begin);
+    tell_sent({chunk->bytes() + chunk->begin, part});
     chunk->begin += part;
     size -= part;
     if (chunk->begin < chunk->end) return;
@@ -408,6 +429,7 @@ void Stream::output_empty() {
     case Finish::shutdown:
       finish_ = Finish::no;
       ::shutdown(fd_.get(), SHUT_WR);
+      if (Tap* tap = loop_.tap()) tap->on_ended(*this);
       return;
     case Finish::close:
       return close();
@@ -427,6 +449,7 @@ void Stream::close() {
   closed_ = true;
   if (corked()) loop_.cork().size = 0;
   drop_output();
+  if (fd_) tell_closed();
   fd_.reset();
   loop_.schedule(*this);
 }

@@ -34,6 +34,7 @@
 #include "net/bytes.h"
 #include "net/fd.h"
 #include "net/loop.h"
+#include "net/tap.h"
 
 namespace sockeye::net {
 
@@ -57,7 +58,7 @@ class Stream : public Watcher {
 
   // Takes over a connected, non-blocking socket and starts watching it. False when epoll refuses
   // (errno says why); the stream then has no descriptor, and `fd` is closed.
-  [[nodiscard]] bool start(Fd fd);
+  [[nodiscard]] bool start(Fd fd, Opener opener);
 
   bool started() const { return static_cast<bool>(fd_); }
 
@@ -175,6 +176,9 @@ class Stream : public Watcher {
   void finish(Finish how);
   void output_empty();
   void break_off();
+
+  void tell_sent(Bytes bytes) const;
+  void tell_closed() const;
 
   // Small members first: they fill up the last word of Watcher.
   Finish finish_ = Finish::no;  // what happens when the output is empty

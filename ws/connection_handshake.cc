@@ -121,7 +121,7 @@ void Connection::drop_source() {
 }
 
 bool Connection::accept(net::Fd fd) {
-  if (!start(std::move(fd))) return false;
+  if (!start(std::move(fd), net::Opener::peer)) return false;
   // One deadline for the whole head: a byte now and then does not extend it.
   arm(limits().head_timeout_ms);
   return true;
@@ -367,7 +367,7 @@ bool Connection::connect(net::Fd fd, const Nonce& nonce, std::string_view reques
   if (memory == nullptr) return false;
   handshake_.client_ = new (memory) ClientHandshake(loop().pool(), limits(), nonce);
   // RFC 6455 §4.1: the request, and nothing after it before the response has come.
-  if (!start(std::move(fd)) || !write(as_bytes(request))) return false;
+  if (!start(std::move(fd), net::Opener::us) || !write(as_bytes(request))) return false;
   if (deadline_ms != 0) loop().timers().arm(*this, deadline_ms);
   return true;
 }

@@ -37,6 +37,7 @@ Endpoint::Endpoint(Handler& handler, Options options, frame::Role role, net::Loo
       random_(options_.random != nullptr ? *options_.random : system_random_) {
   // A loop that endpoints share has the memory of the first of them.
   if (loop_.pool().budget() == nullptr) loop_.pool().draw_on(&admission_.memory);
+  if (loop_.tap() == nullptr) loop_.set_tap(options_.tap);
 }
 
 Endpoint::~Endpoint() {
@@ -44,6 +45,7 @@ Endpoint::~Endpoint() {
     connections_.destroy(connection);
   }
   if (loop_.pool().budget() == &admission_.memory) loop_.pool().draw_on(nullptr);
+  if (loop_.tap() == options_.tap) loop_.set_tap(nullptr);
 }
 
 Result<void, net::Error> Endpoint::prepare() {

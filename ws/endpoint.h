@@ -17,6 +17,7 @@
 #include "crypto/random.h"
 #include "net/loop.h"
 #include "net/slab.h"
+#include "net/tap.h"
 #include "ws/admission.h"
 #include "ws/connection.h"
 #include "ws/deflate/permessage_deflate.h"
@@ -79,6 +80,10 @@ struct Options {
 
   // A server's: called each time stop() is.
   std::function<void()> on_stop = {};
+
+  // Sees all bytes of all connections, such as a trace does (net/tap.h), and must outlive them. A
+  // loop has one: endpoints that share a loop share the first one's that is not null.
+  net::Tap* tap = nullptr;
 
   // A client's: the server is no WebSocket server but sends back the bytes that it gets, after the
   // handshake. What comes is held to the rules for a client's frames. For measurements of what

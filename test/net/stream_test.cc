@@ -26,6 +26,7 @@ using sockeye::as_text;
 using sockeye::MutableBytes;
 using sockeye::net::Fd;
 using sockeye::net::Loop;
+using sockeye::net::Opener;
 using sockeye::net::Stream;
 using sockeye::net::Watcher;
 using sockeye::test::Call;
@@ -138,7 +139,7 @@ struct Wire {
     REQUIRE(loop.open());
     SocketPair pair = sockeye::test::socket_pair(transport);
     if (small) shrink_buffers(pair);
-    REQUIRE(stream.start(std::move(pair.ours)));
+    REQUIRE(stream.start(std::move(pair.ours), Opener::peer));
     peer = std::move(pair.theirs);
     loop.turn(0);  // takes the first EPOLLOUT
   }
@@ -221,7 +222,7 @@ TEST_CASE("Stream: a socket that epoll refuses is closed, and nothing else happe
     {
       SystemCalls calls;
       calls.fail(Call::epoll_ctl, error);
-      CHECK(!stream.start(std::move(pair.ours)));
+      CHECK(!stream.start(std::move(pair.ours), Opener::peer));
       CHECK(errno == error);
     }
     CHECK(!stream.started());
@@ -246,7 +247,7 @@ TEST_CASE("Stream: what arrived before it started is read") {
   SocketPair pair = sockeye::test::local_pair();
   send_text(pair.theirs.get(), "early");
   TestStream stream(loop);
-  REQUIRE(stream.start(std::move(pair.ours)));
+  REQUIRE(stream.start(std::move(pair.ours), Opener::peer));
   loop.turn(0);
   CHECK(stream.received == "early");
 }
@@ -357,7 +358,7 @@ TEST_CASE("Stream: a flood on one doesn't keep another from its turn") {
   Wire wire(Transport::tcp);
   SocketPair pair = sockeye::test::local_pair();
   TestStream other(wire.loop);
-  REQUIRE(other.start(std::move(pair.ours)));
+  REQUIRE(other.start(std::move(pair.ours), Opener::peer));
   wire.loop.turn(0);
   fill_kernel(wire, std::string_view(large).substr(0, 3 * buffer_bytes + 1));
   wire.loop.turn(0);
@@ -376,7 +377,7 @@ TEST_CASE("Stream: two floods take turns: both read in every turn, and little") 
   for (int i = 0; i < 2; ++i) {
     SocketPair pair = sockeye::test::tcp_pair();
     streams.push_back(std::make_unique<TestStream>(loop));
-    REQUIRE(streams.back()->start(std::move(pair.ours)));
+    REQUIRE(streams.back()->start(std::move(pair.ours), Opener::peer));
     peers.push_back(std::move(pair.theirs));
   }
   const sockeye::test::Deadline deadline;
@@ -670,7 +671,7 @@ TEST_CASE("Stream: a pause in the middle of a flood holds until it is resumed fr
   Wire wire(Transport::tcp);
   SocketPair pair = sockeye::test::local_pair();
   TestStream other(wire.loop);
-  REQUIRE(other.start(std::move(pair.ours)));
+  REQUIRE(other.start(std::move(pair.ours), Opener::peer));
   const std::string_view text = std::string_view(large).substr(0, 2 * buffer_bytes);
   fill_kernel(wire, text);
   wire.stream.at_receive = [&](std::string_view) { wire.stream.pause_reading(); };
@@ -817,7 +818,7 @@ TEST_CASE("Stream: written to in another's events, it sends in the same turn") {
   Wire wire;
   SocketPair pair = sockeye::test::local_pair();
   TestStream other(wire.loop);
-  REQUIRE(other.start(std::move(pair.ours)));
+  REQUIRE(other.start(std::move(pair.ours), Opener::peer));
   wire.loop.turn(0);
   SystemCalls calls;
   wire.stream.at_receive = [&](std::string_view) {
@@ -1465,7 +1466,7 @@ TEST_CASE("Stream: without memory for what the kernel refuses it ends, and the l
   for (const std::size_t failing : {0, 1}) {
     SocketPair pair = sockeye::test::local_pair();
     TestStream stream(wire.loop);
-    REQUIRE(stream.start(std::move(pair.ours)));
+    REQUIRE(stream.start(std::move(pair.ours), Opener::peer));
     stream.at_receive = [&](std::string_view) { stream.write(pattern(300 << failing)); };
     send_text(pair.theirs.get(), "!");
     {
@@ -1528,7 +1529,7 @@ TEST_CASE("Stream: close() inside any callback: all is dropped, and nothing is c
     REQUIRE(loop.open());
     SocketPair pair = sockeye::test::local_pair();
     auto stream = std::make_unique<TestStream>(loop);
-    REQUIRE(stream->start(std::move(pair.ours)));
+    REQUIRE(stream->start(std::move(pair.ours), Opener::peer));
     loop.turn(0);
     int closes = 0;
     bool called_after_close = false;
@@ -1616,8 +1617,8 @@ TEST_CASE("Stream: closed between two events of a batch, the second one finds no
   SocketPair pairs[] = {sockeye::test::local_pair(), sockeye::test::local_pair(),
                         sockeye::test::local_pair()};
   TestStream first(loop), second(loop), newcomer(loop);
-  REQUIRE(first.start(std::move(pairs[0].ours)));
-  REQUIRE(second.start(std::move(pairs[1].ours)));
+  REQUIRE(first.start(std::move(pairs[0].ours), Opener::peer));
+  REQUIRE(second.start(std::move(pairs[1].ours), Opener::peer));
   loop.turn(0);
   // Whichever is first closes the other, whose descriptor's number goes to a new connection.
   const auto act = [&](TestStream& other) {
@@ -1627,7 +1628,7 @@ TEST_CASE("Stream: closed between two events of a batch, the second one finds no
     Fd fd(::fcntl(pairs[2].ours.get(), F_DUPFD_CLOEXEC, number));
     REQUIRE(fd.get() == number);
     pairs[2].ours.reset();
-    REQUIRE(newcomer.start(std::move(fd)));
+    REQUIRE(newcomer.start(std::move(fd), Opener::peer));
   };
   first.at_receive = [&](std::string_view) { act(second); };
   second.at_receive = [&](std::string_view) { act(first); };
@@ -1679,7 +1680,7 @@ TEST_CASE("Stream: one that is destroyed while it is on the agenda isn't called 
   for (int i = 0; i < 4; ++i) {
     SocketPair pair = sockeye::test::local_pair();
     streams.push_back(std::make_unique<TestStream>(loop));
-    REQUIRE(streams.back()->start(std::move(pair.ours)));
+    REQUIRE(streams.back()->start(std::move(pair.ours), Opener::peer));
     peers.push_back(std::move(pair.theirs));
   }
   loop.turn(0);
@@ -1723,7 +1724,7 @@ TEST_CASE("Stream: whichever call fails, with whatever error: one end at most, a
         calls.fail(kind.call, error, 1, nth);
         {
           TestStream stream(loop);
-          const bool started = stream.start(std::move(pair.ours));
+          const bool started = stream.start(std::move(pair.ours), Opener::peer);
           CHECK(started == (kind.call != Call::epoll_ctl || nth > 0));
           stream.at_receive = [&](std::string_view text) {
             stream.write(text);
