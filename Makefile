@@ -5,7 +5,7 @@
 #
 #   make CXX=clang++ BUILD=build/clang        another compiler, in a folder of its own
 #   make SANITIZE=thread BUILD=build/thread   with asserts and a sanitizer
-#   make WITHOUT="bench page"                 leaves parts out: bench client deflate init page
+#   make WITHOUT="bench page"                 leaves parts out: bench client deflate init page trace
 #   make V=1                                  shows the commands
 #
 # SPDX-License-Identifier: MIT
@@ -25,7 +25,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # ------------------------------------------------------------------------------------------ sources
 
 # What WITHOUT names is left out of the program. (`client` is `sockeye cat`, and `bench` with it.)
-PARTS := bench client deflate init page
+PARTS := bench client deflate init page trace
 ifneq ($(filter-out $(PARTS),$(WITHOUT)),)
 $(error WITHOUT=$(filter-out $(PARTS),$(WITHOUT)): the parts are $(PARTS))
 endif
@@ -35,6 +35,8 @@ LIBRARY_SOURCES := $(filter-out net/runtime.cc,$(wildcard crypto/*.cc net/*.cc w
 APP_SOURCES     := $(filter-out $(if $(filter bench,$(LEFT_OUT)),app/bench.cc app/bench/%) \
                      $(if $(filter client,$(LEFT_OUT)),app/cat.cc) \
                      $(if $(filter page,$(LEFT_OUT)),app/page/%) \
+                     $(if $(filter trace,$(LEFT_OUT)),app/trace/%) \
+                     $(if $(filter page trace,$(LEFT_OUT)),app/inspector.cc app/violations.cc) \
                      $(if $(filter init,$(LEFT_OUT)),app/init.cc app/machine.cc), \
                      $(wildcard app/*.cc app/*/*.cc) app/page/embed.S)
 UNIT_TESTS      := $(wildcard test/*/*_test.cc test/*/*/*_test.cc)
@@ -173,8 +175,9 @@ $(BUILD)/sockeye: $(LINKED_PROGRAM)
 endif
 
 # One object, and its copies of libstdc++'s inline functions are its own: as they have no unwind
-# tables, they must not take the place of those in a user's program, which may throw.
-STD_NAMES := _ZNSt* _ZNKSt* _ZSt* _ZZNSt* _ZN9__gnu* _ZNK9__gnu*
+# tables, they must not take the place of those in a user's program, which may throw. (And so are
+# the compiler's own on i386.)
+STD_NAMES := _ZNSt* _ZNKSt* _ZSt* _ZZNSt* _ZN9__gnu* _ZNK9__gnu* __x86.get_pc_thunk.*
 $(BUILD)/libsockeye.a: $(LIBRARY_OBJECTS)
 ifdef SANITIZE
 	$(call say,archive)rm -f $@ && $(AR) rcs $@ $^
@@ -186,7 +189,7 @@ endif
 
 # The files that depend on WITHOUT; another choice of parts compiles only these anew.
 OF_PARTS := $(call objects,$(shell grep -lE \
-              'SOCKEYE_WITHOUT|"(app/init|app/page/embedded|ws/deflate/is_built)\.h"' \
+              'SOCKEYE_WITHOUT|"(app/init|app/page/embedded|app/server_flags|app/trace/trace|app/inspector|ws/deflate/is_built)\.h"' \
               $(APP_SOURCES) $(LIBRARY_SOURCES)))
 $(OF_PARTS): private CPPFLAGS += $(patsubst %,-DSOCKEYE_WITHOUT_%,$(LEFT_OUT))
 $(OF_PARTS) $(LINKED_PROGRAM): $(BUILD)/left_out

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "app/flags.h"
+#include "app/trace/trace.h"
 #include "net/signals.h"
 #include "net/text.h"
 #include "ws/client.h"
@@ -27,6 +28,7 @@ struct Settings {
   std::string url;
   bool binary = false;
   bool one = false;  // one message received is enough
+  TraceSettings trace;
 };
 
 Flags make_flags(Settings& settings) {
@@ -68,6 +70,7 @@ Flags make_flags(Settings& settings) {
                  settings.options.limits.ping_interval_ms =
                      static_cast<std::uint32_t>(seconds * 1000);
                });
+  add_trace_flags(flags, settings.trace);
   flags.operand([&settings](std::string_view text) -> std::string {
     if (!settings.url.empty()) return "one URL is enough: \"" + std::string(text) + "\"";
     if (const auto url = ws::http::parse_url(text); !url) {
@@ -298,6 +301,8 @@ int run_cat(std::span<char* const> arguments) {
     return complain("cat needs a URL, such as ws://127.0.0.1:9000/ (see: sockeye help cat)",
                     exit_usage);
   }
+  const auto trace = open_trace(settings.trace, settings.options);
+  if (!trace) return report(trace.error());
   Cat cat(std::move(settings));
   return cat.run();
 }

@@ -12,6 +12,7 @@
 
 #include "app/descriptors.h"
 #include "app/flags.h"
+#include "app/inspector.h"
 #include "app/page/embedded.h"
 #include "app/sandbox.h"
 #include "app/server_flags.h"
@@ -69,9 +70,20 @@ void Echo::on_request(const Request& request, Reply& reply) {
   reply.refuse(ws::Error::not_found);
 }
 
+void Echo::on_open(Connection& connection) {
+  if (inspector_ == nullptr || connection.subprotocol() != Inspector::subprotocol) return;
+  connection.set_data(inspector_);
+  inspector_->on_open(connection);
+}
+
+void Echo::on_close(Connection& connection, Closed) {
+  if (connection.data<Inspector>() != nullptr) inspector_->on_close(connection);
+}
+
 // A peer that sends and doesn't read would fill our memory with its echoes. So while some wait to
 // be read, no more of its messages are taken.
 void Echo::on_message(Connection& connection, Message message) {
+  if (connection.data<Inspector>() != nullptr) return inspector_->on_message(connection, message);
   if (connection.send(message) == ws::SendResult::queued) connection.pause();
 }
 
@@ -125,8 +137,13 @@ int run_echo(std::span<char* const> arguments) {
   // Process 1 of a container inherits orphans, which the kernel reaps where nobody asks for them.
   if (::getpid() == 1) ::signal(SIGCHLD, SIG_IGN);
 
-  ws::ServerGroup group([] { return std::make_unique<Echo>(); }, settings.options,
-                        settings.threads);
+  const auto trace = open_trace(settings.trace, settings.options);
+  if (!trace) return report(trace.error());
+  const auto inspector = open_inspector(settings.inspect, settings.options);
+  if (!inspector) return report(inspector.error());
+  ws::ServerGroup group([&inspector] { return std::make_unique<Echo>(inspector->get()); },
+                        settings.options, settings.threads);
+  if (*inspector) (*inspector)->serve(group);
   std::string text;
   std::string url;
   for (const std::string& address : settings.addresses) {

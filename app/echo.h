@@ -13,11 +13,21 @@
 
 namespace sockeye::app {
 
+class Inspector;
+
 class Echo final : public ws::Handler {
  public:
+  // `inspector` has those connections that are for it; null: there are none.
+  explicit Echo(Inspector* inspector = nullptr) : inspector_(inspector) {}
+
   void on_request(const Request& request, Reply& reply) override;
+  void on_open(Connection& connection) override;
   void on_message(Connection& connection, Message message) override;
   void on_drain(Connection& connection) override;
+  void on_close(Connection& connection, Closed closed) override;
+
+ private:
+  Inspector* const inspector_;
 };
 
 // The subcommand; `arguments` are those after "echo". Returns the exit status.

@@ -39,9 +39,9 @@ void add_wrapped(std::string& to, std::string_view text, std::size_t column) {
 
 }  // namespace
 
-bool print(std::string_view text) {
+bool print(std::string_view text, int descriptor) {
   while (!text.empty()) {
-    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return false;
     text.remove_prefix(static_cast<std::size_t>(written));
@@ -66,6 +66,12 @@ bool parse_number(std::string_view text, std::uint64_t lowest, std::uint64_t hig
 
 void Flags::value(const char* name, const char* value_name, const char* help, const Take& take) {
   flags_.push_back({.name = name, .help = help, .value_name = value_name, .take = take});
+}
+
+void Flags::optional_value(const char* name, const char* value_name, const char* help,
+                           const Take& take) {
+  value(name, value_name, help, take);
+  flags_.back().value_is_optional = true;
 }
 
 void Flags::number(const char* name, const char* value_name, const char* help, std::uint64_t lowest,
@@ -133,6 +139,8 @@ std::string Flags::parse_one(std::string_view argument, std::span<char* const>& 
     if (equals != std::string_view::npos) return name + " takes no value";
   } else if (equals != std::string_view::npos) {
     text = argument.substr(equals + 1);
+  } else if (flag->value_is_optional) {
+    text = {};
   } else if (!rest.empty()) {
     text = rest.front();
     rest = rest.subspan(1);
@@ -149,7 +157,11 @@ std::string Flags::help() const {
   text += '\n';
   for (const Flag& flag : flags_) {
     std::string head = std::string("  ") + flag.name;
-    if (flag.value_name != nullptr) head.append(" ").append(flag.value_name);
+    if (flag.value_is_optional) {
+      head.append("[=").append(flag.value_name) += ']';
+    } else if (flag.value_name != nullptr) {
+      head.append(" ").append(flag.value_name);
+    }
     // A head that reaches into the descriptions has a line to itself.
     if (head.size() + 2 > help_column) {
       text += head + "\n" + std::string(help_column, ' ');

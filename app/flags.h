@@ -8,6 +8,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <new>
 #include <optional>
@@ -23,8 +25,9 @@ inline constexpr int exit_ok = 0;
 inline constexpr int exit_failure = 1;  // at run time: a taken port, a lost connection
 inline constexpr int exit_usage = 2;    // a mistake in the command line
 
-// Writes to standard output, all of it, waiting where it must. False when it can't be written to.
-bool print(std::string_view text);
+// Writes to `descriptor`, all of it, waiting where it must. False, with errno, when it can't be
+// written to.
+bool print(std::string_view text, int descriptor = STDOUT_FILENO);
 
 // Prints "sockeye: <message>" as one line on standard error, with a "?" for each control character
 // (a peer may have written a part of it); returns `status`.
@@ -78,6 +81,8 @@ class Flags {
   void number(const char* name, const char* value_name, const char* help, std::uint64_t lowest,
               std::uint64_t highest, const TakeNumber& take,
               std::optional<std::uint64_t> default_value = {});
+  // An option that does without its value, and has it after "=" alone; else it is empty.
+  void optional_value(const char* name, const char* value_name, const char* help, const Take& take);
   // An option without one.
   void toggle(const char* name, const char* help, const Action<void()>& take);
   // An argument that is no option, such as a URL.
@@ -94,6 +99,7 @@ class Flags {
     const char* name;
     const char* help;
     const char* value_name = nullptr;  // null: takes no value
+    bool value_is_optional = false;
     // One of these.
     Take take{};
     TakeNumber take_number{};

@@ -306,6 +306,13 @@ void add_server_flags(Flags& flags, ServerSettings& settings) {
   add_proxy_flags(flags, settings);
   add_sandbox_flags(flags, settings);
   add_log_flags(flags, settings);
+  add_trace_flags(flags, settings.trace);
+#if !defined(SOCKEYE_WITHOUT_trace) && !defined(SOCKEYE_WITHOUT_page)
+  flags.toggle("--inspect",
+               "let the page at / show all connections, with what is sent over them: for a server "
+               "that is yours alone",
+               [&settings] { settings.inspect = true; });
+#endif
   if (can_be_init) add_init_flag(flags, settings);
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/flags.h"
+#include "app/trace/trace.h"
 #include "app/user.h"
 #include "net/log.h"
 #include "ws/endpoint.h"
@@ -26,6 +27,8 @@ struct ServerSettings {
   bool init = false;
   std::optional<User> user;
   bool sandbox = true;
+  TraceSettings trace;
+  bool inspect = false;
 
   // To be called when all flags are read: adds the sockets that were inherited, and what is left to
   // say where nothing was. Returns what contradicts itself, or nothing.

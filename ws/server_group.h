@@ -34,6 +34,8 @@ class ServerGroup {
   int run();
 
   Server& first() { return *servers_.front(); }
+  // Each belongs to its own thread, but for its loop's post().
+  const std::vector<std::unique_ptr<Server>>& servers() const { return servers_; }
 
  private:
   Admission admission_;

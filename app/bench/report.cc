@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "app/bench/json.h"
+#include "app/json.h"
 #include "app/bench/lines.h"
 
 namespace sockeye::app::bench {

@@ -15,9 +15,6 @@
 namespace sockeye::ws::http {
 namespace {
 
-// §1.3: appended to the key before it is hashed, so that nobody answers right by accident.
-constexpr std::string_view guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
 constexpr std::size_t nonce_size = 16;
 constexpr std::size_t key_size = crypto::base64_encoded_size(nonce_size);
 

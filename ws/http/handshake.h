@@ -48,6 +48,9 @@ bool wants_upgrade(const Request& request);
 // (origin.h). Error::none where the connection may be accepted.
 Error check_upgrade(const Request& request);
 
+// §1.3: appended to the key before it is hashed, so that nobody answers right by accident.
+inline constexpr std::string_view guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
 // Sec-WebSocket-Accept for a key as it stands in the request (§4.2.2 item 5.4).
 using AcceptValue = std::array<char, 28>;
 AcceptValue accept_value(std::string_view key, crypto::Sha1Kernel* sha1);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "app/bench/json.h"
+#include "app/json.h"
 
 #include <doctest/doctest.h>
 
-namespace sockeye::app::bench {
+namespace sockeye::app {
 
 TEST_CASE("Json: texts, numbers, truths and objects") {
   CHECK(Json().text() == "{}");
@@ -25,4 +25,4 @@ TEST_CASE("Json: a text that ends like an object is no object") {
   CHECK(Json().put("a", "{").put("b", "{").text() == R"({"a":"{","b":"{"})");
 }
 
-}  // namespace sockeye::app::bench
+}  // namespace sockeye::app

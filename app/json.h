@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace sockeye::app::bench {
+namespace sockeye::app {
 
 class Json {
  public:
@@ -36,4 +36,4 @@ class Json {
   std::string text_ = "{";
 };
 
-}  // namespace sockeye::app::bench
+}  // namespace sockeye::app

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "app/bench/json.h"
+#include "app/json.h"
 
 #include "app/decimal.h"
 #include "net/text.h"
 
-namespace sockeye::app::bench {
+namespace sockeye::app {
 
 Json& Json::put(std::string_view key, std::string_view text) {
   name(key);
@@ -61,4 +61,4 @@ void Json::quote(std::string_view text) {
   text_ += '"';
 }
 
-}  // namespace sockeye::app::bench
+}  // namespace sockeye::app

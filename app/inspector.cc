@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT
+#include "app/inspector.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "app/trace/feed.h"
+#include "app/trace/text.h"
+#include "app/trace/tracer.h"
+#include "crypto/random.h"
+#include "net/clock.h"
+#include "net/error.h"
+#include "net/log.h"
+#include "net/stream.h"
+#include "ws/connection.h"
+#include "ws/http/subprotocol.h"
+
+namespace sockeye::app {
+
+namespace {
+
+// What may wait for a page; the rest is left out, and counted.
+constexpr std::size_t most_waiting_bytes = 1024 * 1024;
+// Of a connection, for a page that wants to see it later: the handshake.
+constexpr std::size_t most_kept_records = 8;
+constexpr std::size_t most_violators = 16;
+// Of each payload.
+constexpr std::size_t shown_bytes = 256;
+
+std::string random_token() {
+  std::array<std::uint8_t, 16> bytes;
+  crypto::SystemRandom().fill(bytes);
+  std::string token;
+  trace::put_hex(token, bytes, "");
+  return token;
+}
+
+// The value of "trace" in a query.
+std::string_view token_of(std::string_view query) {
+  constexpr std::string_view name = "trace=";
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    if (pair.starts_with(name)) return pair.substr(name.size());
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+  }
+  return {};
+}
+
+}  // namespace
+
+// A page that looks.
+struct Inspector::Page {
+  ws::Handle handle;
+  net::Loop& loop;
+  std::string token;
+  std::size_t untapped_loops;  // until it is greeted
+  bool sees_all = false;
+  std::uint64_t lost = 0;  // records that it was too slow for
+};
+
+// A connection that pages look at, or might.
+struct Inspector::Shown final : trace::Feed {
+  Shown(const net::Stream& shown, std::uint64_t its_id, const trace::Decoder::Settings& settings)
+      : trace::Feed(records, its_id, settings.shown_bytes),
+        stream(shown),
+        decoder(*this, settings) {}
+
+  void on_request(const ws::http::Request& request, std::string_view head) override {
+    token = token_of(request.query());
+    asked = true;
+    is_page = ws::http::offers_subprotocol(request, subprotocol);
+    trace::Feed::on_request(request, head);
+  }
+
+  void set_time() { at(clock.now_us() - opened_us); }
+
+  const net::Stream& stream;
+  net::MonotonicClock clock;
+  const std::uint64_t opened_us = clock.now_us();
+  std::vector<std::string> records = {};  // that were told nobody yet
+  std::vector<std::string> kept = {};
+  std::vector<ws::Handle> pages = {};
+  std::string token = {};  // of its last request
+  bool asked = false;      // with a request that pages weren't chosen for
+  bool is_page = false;    // a page's own, which isn't shown: it would never end
+  bool decided = false;    // who sees it, by a request
+  trace::Decoder decoder;
+};
+
+Inspector::Inspector(trace::Decoder::Settings settings, net::Tap* next, bool shows_all)
+    : settings_(settings), next_(next), shows_all_(shows_all) {}
+
+Inspector::~Inspector() = default;
+
+Result<std::unique_ptr<Inspector>, net::Error> open_inspector(bool shows_all,
+                                                              ws::Options& options) {
+  auto inspector = std::make_unique<Inspector>(TRY(trace::decoder_settings(options, shown_bytes)),
+                                               options.tap, shows_all);
+  if (options.subprotocols.size() < ws::max_subprotocols) {
+    options.subprotocols.emplace_back(Inspector::subprotocol);
+  }
+  if (shows_all) options.tap = inspector.get();
+  return inspector;
+}
+
+void Inspector::serve(ws::ServerGroup& group) {
+  for (const auto& server : group.servers()) loops_.push_back(&server->loop());
+}
+
+Inspector::Page* Inspector::find(ws::Handle handle) {
+  const auto found =
+      std::ranges::find_if(pages_, [handle](const auto& page) { return page->handle == handle; });
+  return found == pages_.end() ? nullptr : found->get();
+}
+
+Inspector::Shown* Inspector::find(const net::Stream& stream) {
+  const auto found = std::ranges::find_if(
+      connections_, [&stream](const auto& shown) { return &shown->stream == &stream; });
+  return found == connections_.end() ? nullptr : found->get();
+}
+
+// ── Pages ────────────────────────────────────────────────────────────────────────────────────
+
+void Inspector::on_open(ws::Connection& page) {
+  const ws::Handle handle = page.handle();
+  const std::lock_guard lock(mutex_);
+  pages_.push_back(std::make_unique<Page>(Page{.handle = handle,
+                                               .loop = page.endpoint().loop(),
+                                               .token = random_token(),
+                                               .untapped_loops = loops_.size()}));
+  for (net::Loop* loop : loops_) {
+    loop->post([this, loop, handle] {
+      loop->set_tap(this);
+      tapped(handle);
+    });
+  }
+}
+
+// Once all loops tell us, the page may begin.
+void Inspector::tapped(ws::Handle handle) {
+  const std::lock_guard lock(mutex_);
+  Page* page = find(handle);
+  if (page == nullptr || --page->untapped_loops > 0) return;
+  Json hello;
+  hello.put("type", "hello").put("token", page->token).put_bool("inspect", shows_all_);
+  hello.open("violations");
+  for (const Violation& violation : violations()) {
+    const ws::ErrorInfo row = ws::info(violation.error);
+    hello.open(row.name).put("section", row.section).put("text", row.text).close();
+  }
+  page->loop.post([handle, text = hello.close().text()] {
+    if (ws::Connection* connection = handle.get()) connection->send_text(text);
+  });
+}
+
+void Inspector::on_close(ws::Connection& page) {
+  const std::lock_guard lock(mutex_);
+  const ws::Handle handle = page.handle();
+  std::erase_if(pages_, [handle](const auto& one) { return one->handle == handle; });
+  for (const auto& shown : connections_) std::erase(shown->pages, handle);
+  if (!pages_.empty() || shows_all_) return;
+  connections_.clear();
+  for (net::Loop* loop : loops_) {
+    loop->post([this, loop] {
+      const std::lock_guard again(mutex_);
+      if (pages_.empty()) loop->set_tap(next_);
+    });
+  }
+}
+
+// A command: "violate NAME", "all on", "all off".
+void Inspector::on_message(ws::Connection& connection, ws::Message message) {
+  const std::string_view text = message.text();
+  constexpr std::string_view violate_command = "violate ";
+  if (text.starts_with(violate_command)) {
+    return violate(connection, text.substr(violate_command.size()));
+  }
+  const std::lock_guard lock(mutex_);
+  Page* page = find(connection.handle());
+  if (page == nullptr || !shows_all_) return;
+  page->sees_all = text == "all on";
+  for (const auto& shown : connections_) {
+    const bool sees = std::ranges::find(shown->pages, page->handle) != shown->pages.end();
+    if (page->sees_all && !sees && !shown->is_page) {
+      shown->pages.push_back(page->handle);
+      for (const std::string& record : shown->kept) connection.send_text(record);
+    } else if (!page->sees_all && sees && shown->token != page->token) {
+      std::erase(shown->pages, page->handle);
+    }
+  }
+}
+
+void Inspector::violate(ws::Connection& connection, std::string_view name) {
+  const auto found = std::ranges::find_if(
+      violations(), [name](const Violation& one) { return ws::info(one.error).name == name; });
+  auto& server = static_cast<ws::Server&>(connection.endpoint());
+  if (found == violations().end() || server.stopping()) return;
+  std::string target("/?trace=");
+  {
+    const std::lock_guard lock(mutex_);
+    const Page* page = find(connection.handle());
+    if (page == nullptr || violators_.size() >= most_violators) return;
+    target += page->token;
+  }
+  auto violator = std::make_unique<Violator>(server.loop(), *found, target, [this](Violator& done) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(violators_, [&done](const auto& one) { return one.get() == &done; });
+  });
+  net::Fd end = violator->start();
+  if (!end) {
+    return net::log(net::LogLevel::warn, net::system_error("cannot break a rule").message);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    violators_.push_back(std::move(violator));
+  }
+  server.on_accept(std::move(end), {});
+}
+
+// ── Connections ──────────────────────────────────────────────────────────────────────────────
+
+void Inspector::on_opened(const net::Stream& stream, net::Opener opener) {
+  if (next_ != nullptr) next_->on_opened(stream, opener);
+  const std::lock_guard lock(mutex_);
+  if (opener == net::Opener::us || (pages_.empty() && !shows_all_)) return;
+  connections_.push_back(std::make_unique<Shown>(stream, ++opened_, settings_));
+  connections_.back()->opened(trace::peer_of(stream));
+}
+
+void Inspector::on_received(const net::Stream& stream, Bytes bytes) {
+  if (next_ != nullptr) next_->on_received(stream, bytes);
+  feed(stream, trace::Side::client, bytes);
+}
+
+void Inspector::on_sent(const net::Stream& stream, Bytes bytes) {
+  if (next_ != nullptr) next_->on_sent(stream, bytes);
+  feed(stream, trace::Side::server, bytes);
+}
+
+void Inspector::feed(const net::Stream& stream, trace::Side from, Bytes bytes) {
+  const std::lock_guard lock(mutex_);
+  Shown* shown = find(stream);
+  if (shown == nullptr) return;
+  shown->set_time();
+  shown->decoder.feed(from, bytes);
+  tell(*shown);
+}
+
+void Inspector::on_peer_ended(const net::Stream& stream, int error) {
+  if (next_ != nullptr) next_->on_peer_ended(stream, error);
+  const std::lock_guard lock(mutex_);
+  Shown* shown = find(stream);
+  if (shown == nullptr) return;
+  shown->set_time();
+  shown->decoder.end(trace::Side::client);
+  errno = error;
+  shown->ended(trace::Side::client, error == 0 ? "" : net::system_error("broken").message);
+  tell(*shown);
+}
+
+void Inspector::on_ended(const net::Stream& stream) {
+  if (next_ != nullptr) next_->on_ended(stream);
+  const std::lock_guard lock(mutex_);
+  Shown* shown = find(stream);
+  if (shown == nullptr) return;
+  shown->set_time();
+  shown->ended(trace::Side::server, "");
+  tell(*shown);
+}
+
+void Inspector::on_closed(const net::Stream& stream) {
+  if (next_ != nullptr) next_->on_closed(stream);
+  const std::lock_guard lock(mutex_);
+  Shown* shown = find(stream);
+  if (shown == nullptr) return;
+  shown->set_time();
+  for (const trace::Side side : {trace::Side::client, trace::Side::server}) {
+    shown->decoder.end(side);
+  }
+  shown->closed();
+  tell(*shown);
+  std::erase_if(connections_, [&stream](const auto& one) { return &one->stream == &stream; });
+}
+
+// Who is to see it: a connection is asked for with its request.
+void Inspector::choose_pages(Shown& shown) {
+  shown.asked = false;
+  shown.decided = true;
+  if (shown.is_page) return;
+  for (const auto& page : pages_) {
+    const bool seen = std::ranges::find(shown.pages, page->handle) != shown.pages.end();
+    if (!seen && (page->sees_all || page->token == shown.token)) {
+      shown.pages.push_back(page->handle);
+    }
+  }
+}
+
+// Sends what has gathered to the pages that look at it. A connection that none does isn't followed
+// any longer, unless one may want to later.
+void Inspector::tell(Shown& shown) {
+  if (shown.asked) choose_pages(shown);
+  if (!shown.decided) return;
+  const std::vector<std::string> records = std::exchange(shown.records, {});
+  for (const ws::Handle handle : shown.pages) {
+    if (Page* page = find(handle)) {
+      page->loop.post([this, handle, records] { show(handle, records); });
+    }
+  }
+  if (shows_all_) {
+    const std::size_t room = most_kept_records - std::min(most_kept_records, shown.kept.size());
+    shown.kept.insert(
+        shown.kept.end(), records.begin(),
+        records.begin() + static_cast<std::ptrdiff_t>(std::min(room, records.size())));
+  } else if (shown.pages.empty()) {
+    std::erase_if(connections_, [&shown](const auto& one) { return one.get() == &shown; });
+  }
+}
+
+// In the page's loop.
+void Inspector::show(ws::Handle handle, const std::vector<std::string>& records) {
+  ws::Connection* connection = handle.get();
+  if (connection == nullptr) return;
+  std::uint64_t lost = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    Page* page = find(handle);
+    if (page == nullptr) return;
+    if (connection->buffered_bytes() > most_waiting_bytes) {
+      page->lost += records.size();
+      return;
+    }
+    lost = std::exchange(page->lost, 0);
+  }
+  if (lost > 0) connection->send_text(Json().put("type", "lost").put("records", lost).text());
+  for (const std::string& record : records) connection->send_text(record);
+}
+
+}  // namespace sockeye::app
