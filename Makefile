@@ -296,7 +296,7 @@ test: $(BUILD)/test/unit
 	@$< $(ARGS)
 
 ## e2e: real clients against the program: Node, Python, Chromium
-e2e: $(BUILD)/sockeye $(BUILD)/libsockeye.a $(BUILD)/bench/raw_echo
+e2e: $(BUILD)/sockeye $(BUILD)/libsockeye.a $(BUILD)/bench/raw_echo $(BUILD)/test/wire
 	@SOCKEYE=$(BUILD)/sockeye test/e2e/run
 
 ## e2e-sanitized: the same against sanitized builds, one of them with three threads
@@ -325,6 +325,12 @@ $(BUILD)/test/unit: $(TEST_OBJECTS) $(DOCTEST_MAIN) \
                     $(filter-out %/app/sockeye.o,$(APP_OBJECTS)) $(BUILD)/libsockeye.a
 	@mkdir -p $(@D)
 	$(call say,link)$(LINK) $(NO_LTO) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free -o $@ $^
+
+# Plays wire dumps, and traces: SOCKEYE_WIRE=FOLDER build/test/wire
+$(BUILD)/test/wire: $(call objects,test/ws/wire_test.cc test/support/wire_dump.cc) $(DOCTEST_MAIN) \
+                    $(BUILD)/libsockeye.a
+	@mkdir -p $(@D)
+	$(call say,link)$(LINK) $(NO_LTO) -o $@ $^
 
 $(TEST_OBJECTS) $(TEST_HEADER): | $(DOCTEST)
 

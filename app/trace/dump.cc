@@ -110,7 +110,7 @@ void Dump::begin(std::string_view title, std::string_view directives) {
   std::string text = "case ";
   line(0, text.append(title));
   line(0, us_ == Side::server ? "role server" : "role client");
-  line(0, "begin open");
+  line(0, "begin handshake");
   out_ += directives;
 }
 
@@ -144,11 +144,6 @@ void Dump::on_request(const ws::http::Request& request, std::string_view head) {
     text = "nonce ";
     put_hex(text, {nonce.data(), size.value_or(0)});
     line(0, text);
-    if (const auto offered = request.field("sec-websocket-protocol")) {
-      text = "subprotocols ";
-      std::ranges::remove_copy(*offered, std::back_inserter(text), ',');
-      line(0, text);
-    }
     if (const auto origin = request.field("origin")) {
       text = "origin ";
       put_quoted(text, as_bytes(*origin));

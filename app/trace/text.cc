@@ -80,7 +80,7 @@ void put_quoted(std::string& out, Bytes bytes) {
 }
 
 void put_mixed(std::string& out, Bytes bytes) {
-  constexpr std::ptrdiff_t shortest_text = 4;
+  constexpr std::ptrdiff_t shortest_text = 3;
   auto at = bytes.begin();
   while (at != bytes.end()) {
     if (at != bytes.begin()) out += ' ';

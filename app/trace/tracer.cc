@@ -52,7 +52,11 @@ std::string peer_of(const net::Stream& stream) {
 }
 
 Tracer::Tracer(int descriptor, Settings settings)
-    : descriptor_(descriptor), settings_(std::move(settings)) {}
+    : descriptor_(descriptor),
+      settings_(std::move(settings)),
+      out_(
+          "# > came, < went; = the program was told, ! the program did. § without an RFC: RFC "
+          "6455\n") {}
 
 Tracer::~Tracer() = default;
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -200,8 +201,8 @@ class DumpParser {
     if (!is_step) return read_directive(first, line);
     if (cases_.empty()) return line.fail("no case has begun");
     if (first == "!") return read_command(line);
-    if (cases_.back().segments.empty()) begin_segment();
-    WireSegment& segment = cases_.back().segments.back();
+    if (current().segments.empty()) begin_segment();
+    WireSegment& segment = current().segments.back();
     if (first == ">") {
       segment.marks.push_back(segment.input.size());
       append(segment.input, line.bytes());
@@ -220,9 +221,18 @@ class DumpParser {
     if (title.empty()) return line.fail("a case needs a title");
     while (!line.at_end()) line.word();
     cases_.push_back({std::move(title), place(), common_, {}});
+    current_ = cases_.size() - 1;
   }
 
-  void begin_segment() { cases_.back().segments.push_back({.line = line_number_}); }
+  WireCase& current() { return cases_[current_]; }
+
+  // Names the case that has begun, or goes on with one that has the name.
+  void read_connection(LineParser& line) {
+    if (cases_.empty()) return line.fail("no case has begun");
+    current_ = connections_.try_emplace(line.number<std::uint64_t>(), current_).first->second;
+  }
+
+  void begin_segment() { current().segments.push_back({.line = line_number_}); }
 
   static void append(Piece& to, const Piece& bytes) {
     to.insert(to.end(), bytes.begin(), bytes.end());
@@ -262,7 +272,7 @@ class DumpParser {
   }
 
   void read_command(LineParser& line) {
-    auto& segments = cases_.back().segments;
+    auto& segments = current().segments;
     const auto has_more = [](const WireSegment& segment) {
       return !segment.marks.empty() || !segment.events.empty() || !segment.output.empty() ||
              segment.fin;
@@ -288,10 +298,11 @@ class DumpParser {
   }
 
   void read_directive(std::string_view name, LineParser& line) {
-    if (!cases_.empty() && !cases_.back().segments.empty()) {
+    if (name == "connection") return read_connection(line);
+    if (name != "keys" && !cases_.empty() && !current().segments.empty()) {
       return line.fail("not a step, and too late for a directive: " + std::string(name));
     }
-    WireSetup& setup = cases_.empty() ? common_ : cases_.back().setup;
+    WireSetup& setup = cases_.empty() ? common_ : current().setup;
     if (name == "role") {
       setup.role =
           choice(line, "server", "client") ? ws::frame::Role::client : ws::frame::Role::server;
@@ -319,8 +330,10 @@ class DumpParser {
       setup.nonce = line.bytes();
       if (setup.nonce.size() != 16) line.fail("a nonce has 16 bytes");
     } else if (name == "keys") {
-      setup.keys = line.bytes();
-      if (setup.keys.empty() || setup.keys.size() % 4 != 0) line.fail("a key has 4 bytes");
+      const Piece keys = line.bytes();
+      if (keys.empty() || keys.size() % 4 != 0) line.fail("a key has 4 bytes");
+      if (cases_.empty() || !std::exchange(setup.has_own_keys, true)) setup.keys.clear();
+      append(setup.keys, keys);
     } else {
       line.fail("there is no such line: " + std::string(name));
     }
@@ -374,6 +387,8 @@ class DumpParser {
   std::size_t line_number_ = 0;
   WireSetup common_;
   std::vector<WireCase> cases_;
+  std::size_t current_ = 0;                           // the case that lines are for
+  std::map<std::uint64_t, std::size_t> connections_;  // which case each number names
 };
 
 // ── Comparing ────────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,7 @@
 // and before the first of these, for one case, or at the top of the file for all of its cases:
 //
 //   role server | client       whose part we play; the server's unless told otherwise
-//   begin open | handshake     what has happened already; the handshake unless told otherwise
+//   begin open | handshake     with what it begins; when the connection is open unless told otherwise
 //   chunks on                  messages are handed on as they arrive
 //   limit NAME NUMBER          of ws/limits.h
 //   subprotocols NAME...       that we speak, best one first
@@ -30,7 +30,12 @@
 //   origin, hosts TEXT         the server's policies; the Origin that a client sends
 //   refuse STATUS TEXT         the program refuses the handshake
 //   url TEXT                   where the client connects to
-//   nonce, keys BYTES          the client's "random" bytes: 16, and 4 for each frame in turn
+//   nonce, keys BYTES          the client's "random" bytes: 16, and 4 for each frame in turn. More
+//                              keys may follow between the steps
+//
+// A trace (`sockeye echo --trace`) is a dump, too. Where several connections were under way, the
+// line `connection NUMBER` after a case's first lines names that case, and the same line later says
+// that what follows belongs to it.
 //
 // What the peer sends between two commands is one stream. It is fed whole, byte by byte, and cut
 // in two everywhere; events and output must be the same each time.
@@ -90,6 +95,7 @@ struct WireSetup {
   std::string url = "ws://server.example.com/";
   Piece nonce = piece_of(as_bytes("the sample nonce"));  // RFC 6455 §1.3
   Piece keys = {0x37, 0xfa, 0x21, 0x3d};                 // RFC 6455 §5.7
+  bool has_own_keys = false;                             // of the case's own, not of its file's
 };
 
 // What we do, then what the peer sends, and what is to come of both.
