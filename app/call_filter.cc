@@ -98,6 +98,7 @@ constexpr Rule rules[] = {
     {.call = __NR_socketcall, .mask = whole, .value = SYS_ACCEPT4},
     {.call = __NR_socketcall, .mask = whole, .value = SYS_GETPEERNAME},
     {.call = __NR_socketcall, .mask = whole, .value = SYS_SHUTDOWN},
+    {.call = __NR_socketcall, .mask = whole, .value = SYS_SOCKETPAIR},
 #endif
     {.call = __NR_sendmsg, .argument = 2, .mask = MSG_FASTOPEN},  // queues
     {__NR_readv},                                                 // large messages
@@ -119,6 +120,11 @@ constexpr Rule rules[] = {
     {__NR_close},
     {__NR_eventfd2},   // the listener's reserve
     {__NR_getrandom},  // how connections are counted by address is a secret
+    // What breaks rules for a page to see (app/violations.h): connected, and so to nobody else.
+    {.call = __NR_socketpair,
+     .argument = 1,
+     .mask = whole,
+     .value = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC},
 
     // The log, what is printed, wake-ups of other loops; a last word (writev).
     {__NR_write},

@@ -25,6 +25,10 @@ namespace {
 constexpr std::size_t most_waiting_bytes = 1024 * 1024;
 // Of a connection, for a page that wants to see it later: the handshake.
 constexpr std::size_t most_kept_records = 8;
+// While pages look on, each read and write of any connection is looked up in what they look at. A
+// peer must not make that long.
+constexpr std::size_t most_pages = 16;
+constexpr std::size_t most_followed = 256;
 constexpr std::size_t most_violators = 16;
 // Of each payload.
 constexpr std::size_t shown_bytes = 256;
@@ -126,6 +130,9 @@ Inspector::Shown* Inspector::find(const net::Stream& stream) {
 void Inspector::on_open(ws::Connection& page) {
   const ws::Handle handle = page.handle();
   const std::lock_guard lock(mutex_);
+  if (pages_.size() >= most_pages) {
+    return page.close(ws::close_code::policy_violation, "enough pages look on");
+  }
   pages_.push_back(std::make_unique<Page>(Page{.handle = handle,
                                                .loop = page.endpoint().loop(),
                                                .token = random_token(),
@@ -224,7 +231,8 @@ void Inspector::violate(ws::Connection& connection, std::string_view name) {
 void Inspector::on_opened(const net::Stream& stream, net::Opener opener) {
   if (next_ != nullptr) next_->on_opened(stream, opener);
   const std::lock_guard lock(mutex_);
-  if (opener == net::Opener::us || (pages_.empty() && !shows_all_)) return;
+  if (opener == net::Opener::us) return;
+  if (!shows_all_ && (pages_.empty() || connections_.size() >= most_followed)) return;
   connections_.push_back(std::make_unique<Shown>(stream, ++opened_, settings_));
   connections_.back()->opened(trace::peer_of(stream));
 }

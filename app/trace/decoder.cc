@@ -33,6 +33,7 @@ struct Decoder::FrameReader {
   std::uint64_t came = 0;
   std::vector<std::uint8_t> payload;  // the first of it
   bool compressed = false;            // the message that the frame belongs to
+  bool may_compress = false;          // permessage-deflate was agreed on
 
   ws::deflate::MessageCodec codec;
   ws::Settings settings;
@@ -54,7 +55,7 @@ void Decoder::FrameReader::take_head(Bytes& bytes) {
     header = ws::frame::decode(head.data());
     // RFC 7692 §6.1: the first frame of a message says whether it is compressed.
     const bool begins = header.opcode == ws::Opcode::text || header.opcode == ws::Opcode::binary;
-    if (begins) compressed = (header.rsv & ws::frame::rsv1) != 0;
+    if (begins) compressed = may_compress && (header.rsv & ws::frame::rsv1) != 0;
   }
 }
 
@@ -271,7 +272,10 @@ void Decoder::begin_frames(const ws::http::Response& response) {
     Direction& one = direction(side);
     one.phase = Phase::frames;
     one.frames = std::make_unique<FrameReader>(pool_, settings_, side);
-    if (agreed && *agreed && !one.frames->protocol.agree_on(**agreed)) one.phase = Phase::unknown;
+    one.frames->may_compress = agreed && *agreed;
+    if (one.frames->may_compress && !one.frames->protocol.agree_on(**agreed)) {
+      one.phase = Phase::unknown;  // there is no memory for it
+    }
   }
   const auto waiting = std::exchange(direction(Side::client).waiting, {});
   feed(Side::client, waiting);

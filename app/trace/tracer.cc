@@ -47,8 +47,8 @@ std::string peer_of(const net::Stream& stream) {
     return "nobody";
   }
   const auto address = net::Address::from(reinterpret_cast<sockaddr*>(&storage), size);
-  const std::string text(net::AddressText(address).view());
-  return text.empty() ? "a Unix socket" : text;
+  const bool has_name = address.kind() != net::Address::Kind::none;
+  return std::string(has_name ? net::AddressText(address).view() : "a Unix socket");
 }
 
 Tracer::Tracer(int descriptor, Settings settings)
