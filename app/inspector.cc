@@ -184,19 +184,30 @@ void Inspector::on_message(ws::Connection& connection, ws::Message message) {
   if (text.starts_with(violate_command)) {
     return violate(connection, text.substr(violate_command.size()));
   }
-  const std::lock_guard lock(mutex_);
-  Page* page = find(connection.handle());
-  if (page == nullptr || !shows_all_) return;
-  page->sees_all = text == "all on";
+  std::vector<std::string> earlier;
+  {
+    const std::lock_guard lock(mutex_);
+    Page* page = find(connection.handle());
+    if (page != nullptr && shows_all_) earlier = look_at_all(*page, text == "all on");
+  }
+  // Not under the lock: what is sent may come back as on_sent().
+  for (const std::string& record : earlier) connection.send_text(record);
+}
+
+// Returns what the page has missed.
+std::vector<std::string> Inspector::look_at_all(Page& page, bool wanted) {
+  std::vector<std::string> earlier;
+  page.sees_all = wanted;
   for (const auto& shown : connections_) {
-    const bool sees = std::ranges::find(shown->pages, page->handle) != shown->pages.end();
-    if (page->sees_all && !sees && !shown->is_page) {
-      shown->pages.push_back(page->handle);
-      for (const std::string& record : shown->kept) connection.send_text(record);
-    } else if (!page->sees_all && sees && shown->token != page->token) {
-      std::erase(shown->pages, page->handle);
+    const bool sees = std::ranges::find(shown->pages, page.handle) != shown->pages.end();
+    if (wanted && !sees && !shown->is_page) {
+      shown->pages.push_back(page.handle);
+      earlier.insert(earlier.end(), shown->kept.begin(), shown->kept.end());
+    } else if (!wanted && sees && shown->token != page.token) {
+      std::erase(shown->pages, page.handle);
     }
   }
+  return earlier;
 }
 
 void Inspector::violate(ws::Connection& connection, std::string_view name) {

@@ -77,6 +77,7 @@ class Inspector final : public net::Tap {
 
   void tap_loops();
   void tapped(ws::Handle page);
+  std::vector<std::string> look_at_all(Page& page, bool wanted);
   void violate(ws::Connection& page, std::string_view name);
   Page* find(ws::Handle handle);
   Shown* find(const net::Stream& stream);

@@ -115,6 +115,16 @@ test("inspector: with --inspect a page sees all connections, also those that wer
   assert.ok(!JSON.stringify(page.records.slice(known)).includes(Buffer.from("unseen").toString("hex")));
 });
 
+test("inspector: with --inspect, hundreds of earlier connections are told at once", async (t) => {
+  const server = await startEcho(t, "--inspect");
+  const cookie = "x".repeat(8000);
+  for (let i = 0; i < 60; ++i) await openRaw(t, server, { Cookie: cookie });
+  const page = await inspect(t, server);
+  page.socket.send("all on");
+  await eventually(() => page.records.filter(({ type }) => type === "upgrade").length === 60, "60 handshakes");
+  await echo(server.url, "served as ever");
+});
+
 test("inspector: a page finds its connections on whatever thread they are", async (t) => {
   const server = await startEcho(t, "--threads", "3");
   const page = await inspect(t, server);
