@@ -1754,3 +1754,101 @@ TEST_CASE("Stream: whichever call fails, with whatever error: one end at most, a
   }
   CHECK(open_descriptors() == before);
 }
+
+// ── The tap ──────────────────────────────────────────────────────────────────────────────────
+
+namespace {
+
+// What a tap is told: the calls in their order, and all bytes of each direction.
+class Tapping final : public sockeye::net::Tap {
+ public:
+  void on_opened(const Stream&, Opener opener) override {
+    calls += opener == Opener::peer ? "accepted " : "connected ";
+  }
+  void on_received(const Stream&, sockeye::Bytes bytes) override {
+    CHECK(!bytes.empty());
+    received += as_text(bytes);
+  }
+  void on_sent(const Stream&, sockeye::Bytes bytes) override {
+    CHECK(!bytes.empty());
+    sent += as_text(bytes);
+  }
+  void on_peer_ended(const Stream&, int error) override {
+    calls += error == 0 ? "peer_ended " : "broken ";
+  }
+  void on_ended(const Stream&) override { calls += "ended "; }
+  void on_closed(const Stream&) override { calls += "closed "; }
+
+  std::string calls;
+  std::string received;
+  std::string sent;
+};
+
+}  // namespace
+
+TEST_CASE("Stream: a tap is told what the kernel gave and took, whichever way it went") {
+  for (const Transport transport : transports) {
+    Tapping tapping;
+    std::string written;
+    {
+      Wire wire(transport);
+      wire.loop.set_tap(&tapping);
+      SocketPair pair = sockeye::test::socket_pair(transport);
+      Fd peer = std::move(pair.theirs);
+      std::string message(100'000, '\0');
+      TestStream stream(wire.loop);
+      REQUIRE(stream.start(std::move(pair.ours), Opener::us));
+
+      // In events: the cork, what goes by reference, and what has to be queued.
+      stream.at_receive = [&](std::string_view) {
+        for (const std::string_view piece : {std::string_view("corked"), std::string_view(large)}) {
+          stream.write(piece);
+          written += piece;
+        }
+        stream.at_receive = [](std::string_view) {};
+      };
+      // Some of what comes goes to where it belongs, the rest to the shared buffer.
+      stream.direct = {reinterpret_cast<std::uint8_t*>(message.data()), message.size()};
+      const std::string input = pattern(150'000);
+      std::string unsent = input;
+      std::string output;
+      CHECK(turn_until(wire.loop, [&] {
+        const ssize_t out =
+            ::send(peer.get(), unsent.data(), unsent.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (out > 0) unsent.erase(0, static_cast<std::size_t>(out));
+        output += receive_available(peer.get());
+        return unsent.empty() && tapping.received.size() == input.size() && !written.empty() &&
+               output.size() == written.size();
+      }));
+      CHECK(tapping.received == input);
+      CHECK(output == written);
+      CHECK(tapping.sent == written);
+
+      stream.finish_writing();
+      CHECK(turn_until(wire.loop, [&] { return tapping.calls == "connected ended "; }));
+      peer.reset();
+      CHECK(turn_until(wire.loop, [&] { return !stream.ends.empty(); }));
+      CHECK(tapping.calls == "connected ended peer_ended ");
+      stream.close();
+      stream.close();
+      wire.loop.turn(0);
+      CHECK(tapping.calls == "connected ended peer_ended closed ");
+      tapping.calls.clear();
+    }
+    // The wire's own stream was never closed, and was opened before there was a tap.
+    CHECK(tapping.calls == "closed ");
+  }
+}
+
+TEST_CASE("Stream: a tap isn't told of bytes that a broken connection swallowed") {
+  Tapping tapping;
+  Wire wire;
+  wire.loop.set_tap(&tapping);
+  wire.in_events([&] {
+    wire.peer.reset();
+    wire.stream.write(large);
+  });
+  wire.loop.turn(0);
+  CHECK(tapping.sent == "");
+  CHECK(tapping.received == "!");
+}
