@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "crypto/base64.h"
+#include "ws/deflate/is_built.h"
 #include "ws/deflate/message_codec.h"
 #include "ws/deflate/permessage_deflate.h"
 #include "ws/http/extension.h"
@@ -18,12 +19,10 @@ using ws::frame::Role;
 // well, makes of them.
 struct Decoder::FrameReader {
   FrameReader(Pool& pool, const Decoder::Settings& wanted, Side from)
-      : codec(pool, ws::deflate::Level::fast),
-        settings{.role = from == Side::client ? Role::server : Role::client,
+      : settings{.role = from == Side::client ? Role::server : Role::client,
                  .pool = pool,
                  .limits = wanted.limits,
-                 .kernels = wanted.kernels,
-                 .codec = &codec} {}
+                 .kernels = wanted.kernels} {}
 
   // The frame that is coming in. None: head_size is 0.
   std::array<std::uint8_t, ws::frame::max_header_size> head;
@@ -33,18 +32,24 @@ struct Decoder::FrameReader {
   std::uint64_t came = 0;
   std::vector<std::uint8_t> payload;  // the first of it
   bool compressed = false;            // the message that the frame belongs to
-  bool may_compress = false;          // permessage-deflate was agreed on
 
-  ws::deflate::MessageCodec codec;
+  std::unique_ptr<ws::deflate::MessageCodec> codec;  // if permessage-deflate was agreed on
   ws::Settings settings;
   ws::Protocol protocol{settings};
   bool ended = false;  // by a Close frame, or by an error
 
+  bool agree_on(const ws::deflate::Parameters& agreed);
   void take_head(Bytes& bytes);
   void take_payload(Bytes& bytes, std::size_t shown_bytes);
   bool complete() const { return head_complete && came == header.payload_size; }
   void hand_on(Reader& reader, Side from);
 };
+
+bool Decoder::FrameReader::agree_on(const ws::deflate::Parameters& agreed) {
+  codec = std::make_unique<ws::deflate::MessageCodec>(settings.pool, ws::deflate::Level::fast);
+  settings.codec = codec.get();
+  return protocol.agree_on(agreed);
+}
 
 void Decoder::FrameReader::take_head(Bytes& bytes) {
   while (!head_complete && !bytes.empty()) {
@@ -55,7 +60,7 @@ void Decoder::FrameReader::take_head(Bytes& bytes) {
     header = ws::frame::decode(head.data());
     // RFC 7692 §6.1: the first frame of a message says whether it is compressed.
     const bool begins = header.opcode == ws::Opcode::text || header.opcode == ws::Opcode::binary;
-    if (begins) compressed = may_compress && (header.rsv & ws::frame::rsv1) != 0;
+    if (begins) compressed = codec != nullptr && (header.rsv & ws::frame::rsv1) != 0;
   }
 }
 
@@ -267,13 +272,13 @@ void Decoder::begin_frames(const ws::http::Response& response) {
   proof.accept = crypto::base64_encode(proof.digest, accept);
   reader_.on_upgrade(proof, response.field("sec-websocket-protocol").value_or(std::string_view()));
 
-  const auto agreed = ws::deflate::read_response(ws::http::ExtensionReader(response), {});
   for (const Side side : {Side::client, Side::server}) {
     Direction& one = direction(side);
     one.phase = Phase::frames;
     one.frames = std::make_unique<FrameReader>(pool_, settings_, side);
-    one.frames->may_compress = agreed && *agreed;
-    if (one.frames->may_compress && !one.frames->protocol.agree_on(**agreed)) {
+    if constexpr (!ws::deflate::is_built) continue;
+    const auto agreed = ws::deflate::read_response(ws::http::ExtensionReader(response), {});
+    if (agreed && *agreed && !one.frames->agree_on(**agreed)) {
       one.phase = Phase::unknown;  // there is no memory for it
     }
   }
