@@ -32,13 +32,15 @@ endif
 LEFT_OUT := $(sort $(WITHOUT) $(if $(filter client,$(WITHOUT)),bench))
 
 LIBRARY_SOURCES := $(filter-out net/runtime.cc,$(wildcard crypto/*.cc net/*.cc ws/*.cc ws/*/*.cc))
-APP_SOURCES     := $(filter-out $(if $(filter bench,$(LEFT_OUT)),app/bench.cc app/bench/%) \
+APP_SOURCES     := $(filter-out app/examples/% \
+                     $(if $(filter bench,$(LEFT_OUT)),app/bench.cc app/bench/%) \
                      $(if $(filter client,$(LEFT_OUT)),app/cat.cc) \
                      $(if $(filter page,$(LEFT_OUT)),app/page/%) \
                      $(if $(filter trace,$(LEFT_OUT)),app/trace/%) \
                      $(if $(filter page trace,$(LEFT_OUT)),app/inspector.cc app/violations.cc) \
                      $(if $(filter init,$(LEFT_OUT)),app/init.cc app/machine.cc), \
                      $(wildcard app/*.cc app/*/*.cc) app/page/embed.S)
+EXAMPLES        := $(patsubst app/%.cc,$(BUILD)/%,$(wildcard app/examples/*.cc))
 UNIT_TESTS      := $(wildcard test/*/*_test.cc test/*/*/*_test.cc)
 ifeq ($(SANITIZE),thread)  # in a test with one thread, there are no races to look for
 UNIT_TESTS      := $(shell grep -l 'include <thread>' $(UNIT_TESTS))
@@ -218,6 +220,18 @@ $(BUILD)/flags $(BUILD)/left_out: FORCE
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(APP_OBJECTS) $(TEST_OBJECTS) $(PROBE_OBJECTS) \
                             $(FUZZ_OBJECTS) $(BENCH_OBJECTS) $(RUNTIME))
+
+# ----------------------------------------------------------------------------------------- examples
+
+.PHONY: examples
+## examples: build/examples/, the six steps in app/examples
+examples: $(EXAMPLES)
+
+# As programs that use the library: with libstdc++ and exceptions.
+$(EXAMPLES): $(BUILD)/examples/%: app/examples/%.cc app/examples/listen_on.h $(BUILD)/libsockeye.a
+	@mkdir -p $(@D)
+	$(call say,compile)$(CXX) -std=c++20 -Wall -Wextra -Wshadow -Werror -I. -o $@ $< \
+	  $(BUILD)/libsockeye.a
 
 # ------------------------------------------------------------------------------------------- images
 
