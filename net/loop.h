@@ -1,8 +1,12 @@
 // The event loop of one thread: waits with epoll, edge-triggered, and hands each event to the
 // Watcher of its descriptor. One loop serves many descriptors.
 //
-//   one turn:   wait ──▶ events ──▶ timers ──▶ agenda ──▶ next turn
-//               epoll_wait  on_events  on_timer   on_agenda
+//   one turn:
+//
+//   epoll_wait ─────────▶ events ──────────▶ timers ───────▶ agenda ─────────▶ the next turn
+//   sleeps until there    on_events():       on_timer():     on_agenda():
+//   are some, or a        receive, call      deadlines       flush, go on
+//   timer is due          handlers, send                     reading, be destroyed
 //
 // The agenda holds the watchers that asked for more within this turn's events: to flush what was
 // written to them, to go on reading, to be destroyed. Nothing is destroyed before the agenda, so

@@ -3,7 +3,17 @@
 // Memory comes in blocks of about 64 KiB that are kept until the slab goes, so an object costs its
 // own size and 8 bytes. The generation counts every creation and destruction in a place: odd while
 // something lives there. A handle (index and generation) kept past its object's end finds nothing,
-// even when another object has moved in. One slab belongs to one thread. Part of the floor.
+// even when another object has moved in.
+//
+//   blocks_ ─▶ │ ● │ ● │
+//                │   └──▶ the next block
+//                ▼
+//              │ T     0  3 │ ●     1  4 │ T     2  1 │       object, index, generation
+//                             └─▶ the next free place, or none
+//
+//   The key {2, 1} finds what lives in place 2. {1, 3} found something in place 1; now nothing.
+//
+// One slab belongs to one thread. Part of the floor.
 //
 // SPDX-License-Identifier: MIT
 #pragma once

@@ -7,7 +7,14 @@
 // makes one read for an event (of a large payload, up to 1 MiB in pieces); one that isn't drained
 // has its next on the agenda, with the others.
 //
-// Writing. Three places, in this order on the way to the kernel:
+// Writing. Three places on the way to the kernel:
+//
+//              own events, no queue          when these events are done
+//   write() ─┬───────────────────────▶ cork ───────────┬─────────────────▶ the kernel
+//            │                                         │ what it doesn't take     ▲
+//            └───────────────────────▶ queue ◀─────────┘                          │
+//              otherwise                 └─────────────────────────────────────────┘
+//                                          at an EPOLLOUT edge, or from the agenda
 //
 //   queue   chunks of the stream's own: what the kernel did not take, and what is written outside
 //           the stream's own events. Sent at the next EPOLLOUT edge, or from the agenda.
@@ -142,6 +149,7 @@ class Stream : public Watcher {
   // The queue. Present only while something waits in it.
   //
   //   first ─▶ [sent|waiting...] ─▶ [waiting...........] ─▶ [waiting...|room] ◀─ last
+  //                 ▲ begin                                             ▲ end
   struct Output {
     Chunk* first = nullptr;
     Chunk* last = nullptr;

@@ -6,6 +6,11 @@
 // whole. In passing, the payload is unmasked (§5.3), and text is checked to be UTF-8 (§8.1), in
 // blocks that stay in the processor's first-level cache from one step to the next.
 //
+//   input       │header│Hel│  │header│lo, wo             a frame, and a part of the next one
+//                        └──────┐        │ unmasked, checked
+//                               ▼        ▼
+//   message_                  │ Hel lo, wo │ space(): at most frame_left() │
+//
 // Memory follows what has arrived, not what a header declares: a peer that declares a gigabyte and
 // sends a byte gets room for little more than that byte.
 //
