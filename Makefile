@@ -409,9 +409,13 @@ layers:
 	@test/support/layers_test
 	@test/support/layers
 
-## names: what the README names exists
+## names: what READMEs and comments name exists
 .PHONY: names
 names:
+	@test/support/need python3:python3
+	@test/support/titles_test
+	@test/support/titles
+	@test/support/names_test
 	@test/support/names
 
 ## rfc: what RFC 6455 and RFC 7692 demand, with the code and the tests: build/rfc.md
