@@ -1,7 +1,7 @@
 // The command line of a subcommand: which options there are, what they say in the help, and how
 // each reads its value.
 //
-//   Flags flags("echo", "echo", "Echoes every message back.");
+//   Flags flags("echo [OPTIONS]", "Sends every message back.");
 //   flags.number("--port", "N", "listen on 127.0.0.1:N", 0, 65535, [&](auto n) { port = n; });
 //   if (!flags.parse(arguments)) return exit_usage;
 //

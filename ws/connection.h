@@ -3,9 +3,10 @@
 // RFC 6455 §4 to §7, and what it leaves to the implementation: how long to wait, how much to
 // buffer, how TCP ends. The rules of the wire are in ws/protocol.h; this file carries bytes.
 //
-//   handshaking ──▶ open ──▶ closing ──▶ lingering ──▶ gone
-//        │            │         Close sent    FIN sent; what comes is thrown away,
-//        └────────────┴──────────────────────▶  until the peer's FIN or the close timeout
+//   handshaking ──▶ open ──▶ closing ─────────▶ lingering ──────────▶ gone
+//        │            │      we have sent a       ▲  FIN sent; what comes is thrown away,
+//        │            │      Close frame          │  until the peer's FIN or the close timeout
+//        └────────────┴───────────────────────────┘
 //
 // Connections belong to their Server or Client (ws/endpoint.h) and its loop's thread. Programs get
 // a reference in each callback. To find one later, keep handle().

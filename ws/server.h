@@ -3,8 +3,9 @@
 //   struct Demo : sockeye::ws::Handler { ... };
 //   Demo demo;
 //   sockeye::ws::Server server(demo);
-//   if (auto bound = server.listen("127.0.0.1:9000"); !bound) return
-//   sockeye::report(bound.error()); return server.run();
+//   auto bound = server.listen("127.0.0.1:9000");
+//   if (!bound) return sockeye::report(bound.error());
+//   return server.run();
 //
 // A program with an event loop of its own doesn't call run(): see Loop::descriptor() in net/loop.h.
 //
