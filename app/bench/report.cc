@@ -3,8 +3,8 @@
 
 #include <string_view>
 
-#include "app/json.h"
 #include "app/bench/lines.h"
+#include "app/json.h"
 
 namespace sockeye::app::bench {
 

@@ -1,4 +1,4 @@
-// One connection's traffic as JSON objects, for the page that draws it (app/page/wire.js).
+// One connection's traffic as JSON objects, for the page that draws it (app/page/page.js).
 //
 //   {"type":"frame","id":7,"time_us":1234,"from":"client","head":"818537fa213d","fin":true,...}
 //

@@ -20,7 +20,7 @@
 // and before the first of these, for one case, or at the top of the file for all of its cases:
 //
 //   role server | client       whose part we play; the server's unless told otherwise
-//   begin open | handshake     with what it begins; when the connection is open unless told otherwise
+//   begin open | handshake     where the dump begins; once the connection is open, if unsaid
 //   chunks on                  messages are handed on as they arrive
 //   limit NAME NUMBER          of ws/limits.h
 //   subprotocols NAME...       that we speak, best one first
