@@ -123,8 +123,10 @@ POSITION  := -fno-pie $(HEADERS)
 LTO       += $(if $(LTO),-flto-partition=one)  # all of the program optimised as one: 3.5 KB
 LINKED    := -static -no-pie
 CHECKS    := -D_GLIBCXX_ASSERTIONS -fstack-protector -DNDEBUG
+# (Where pages may have 64 KB, it would pad the file.)
+SELDOM    := $(if $(filter arm% aarch64%,$(MACHINE)),,-ffunction-sections -Wl,-T,net/musl/seldom.ld)
 LIBC_ONLY := -nostdlib -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noseparate-code -Wl,--build-id=none \
-             $(CHECKS) $(MUSL)/lib/crt1.o $(MUSL)/lib/crti.o
+             $(SELDOM) $(CHECKS) $(MUSL)/lib/crt1.o $(MUSL)/lib/crti.o
 LIBS      := $(MUSL)/lib/libc.a -lgcc $(MUSL)/lib/crtn.o
 endif
 
