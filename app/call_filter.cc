@@ -97,6 +97,7 @@ constexpr Rule rules[] = {
     {.call = __NR_socketcall, .mask = whole, .value = SYS_SENDMSG},
     {.call = __NR_socketcall, .mask = whole, .value = SYS_ACCEPT4},
     {.call = __NR_socketcall, .mask = whole, .value = SYS_GETPEERNAME},
+    {.call = __NR_socketcall, .mask = whole, .value = SYS_GETSOCKNAME},
     {.call = __NR_socketcall, .mask = whole, .value = SYS_SHUTDOWN},
     {.call = __NR_socketcall, .mask = whole, .value = SYS_SOCKETPAIR},
 #endif
@@ -116,6 +117,7 @@ constexpr Rule rules[] = {
     {__NR_accept4},
     {__NR_epoll_ctl},
     {__NR_getpeername},
+    {__NR_getsockname},
     {.call = __NR_shutdown, .argument = 1, .mask = whole, .value = SHUT_WR},
     {__NR_close},
     {__NR_eventfd2},   // the listener's reserve

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "app/trace/pcapng.h"
 #include "app/trace/tracer.h"
 #include "net/fd.h"
 
@@ -25,26 +26,65 @@ void add_trace_flags(Flags& flags, TraceSettings& settings) {
       "--trace-bytes", "N", "show so much of each payload in a trace", 0, 1'000'000'000,
       [&settings](std::uint64_t size) { settings.trace_bytes = static_cast<std::size_t>(size); },
       settings.trace_bytes);
+  flags.value("--pcap", "FILE",
+              "write what goes over all connections to FILE, which Wireshark opens (the TCP and IP "
+              "around it is made up)",
+              [&settings](std::string_view text) -> std::string {
+                settings.pcap_file = text;
+                return text.empty() ? "must be a file" : "";
+              });
 }
 
-class Trace {
+// Tells those that were asked for, the capture first: a trace takes time to print.
+class Trace final : public net::Tap {
  public:
-  Trace(net::Fd file, trace::Tracer::Settings settings)
-      : file_(std::move(file)), tracer_(file_ ? file_.get() : STDERR_FILENO, std::move(settings)) {}
+  void print_to(net::Fd file, trace::Tracer::Settings settings) {
+    file_ = std::move(file);
+    tracer_.emplace(file_ ? file_.get() : STDERR_FILENO, std::move(settings));
+  }
+  void capture_to(std::unique_ptr<trace::PcapFile> pcap) { pcap_ = std::move(pcap); }
 
-  net::Tap* tap() { return &tracer_; }
+  // net::Tap
+  void on_opened(const net::Stream& stream, net::Opener opener) override {
+    each([&](auto& tap) { tap.on_opened(stream, opener); });
+  }
+  void on_received(const net::Stream& stream, Bytes bytes) override {
+    each([&](auto& tap) { tap.on_received(stream, bytes); });
+  }
+  void on_sent(const net::Stream& stream, Bytes bytes) override {
+    each([&](auto& tap) { tap.on_sent(stream, bytes); });
+  }
+  void on_peer_ended(const net::Stream& stream, int error) override {
+    each([&](auto& tap) { tap.on_peer_ended(stream, error); });
+  }
+  void on_ended(const net::Stream& stream) override {
+    each([&](auto& tap) { tap.on_ended(stream); });
+  }
+  void on_closed(const net::Stream& stream) override {
+    each([&](auto& tap) { tap.on_closed(stream); });
+  }
 
  private:
+  template <typename Tell>
+  void each(Tell tell) {
+    if (pcap_ != nullptr) tell(*pcap_);
+    if (tracer_) tell(*tracer_);
+  }
+
   net::Fd file_;
-  trace::Tracer tracer_;
+  std::optional<trace::Tracer> tracer_;
+  std::unique_ptr<trace::PcapFile> pcap_;
 };
 
 void CloseTrace::operator()(Trace* trace) const {
   delete trace;
 }
 
-Result<OpenTrace, net::Error> open_trace(const TraceSettings& settings, ws::Options& options) {
-  if (!settings.trace_file) return OpenTrace();
+namespace {
+
+// What is printed: `--trace`.
+Result<void, net::Error> add_tracer(Trace& trace, const TraceSettings& settings,
+                                    const ws::Options& options) {
   net::Fd file;
   if (!settings.trace_file->empty()) {
     const char* const name = settings.trace_file->c_str();
@@ -63,8 +103,20 @@ Result<OpenTrace, net::Error> open_trace(const TraceSettings& settings, ws::Opti
     line.append(line.empty() ? "subprotocols " : " ").append(name);
   }
   if (!tracer.directives.empty()) tracer.directives += '\n';
-  OpenTrace trace(new Trace(std::move(file), std::move(tracer)));
-  options.tap = trace->tap();
+  trace.print_to(std::move(file), std::move(tracer));
+  return {};
+}
+
+}  // namespace
+
+Result<OpenTrace, net::Error> open_trace(const TraceSettings& settings, ws::Options& options) {
+  if (!settings.trace_file && settings.pcap_file.empty()) return OpenTrace();
+  OpenTrace trace(new Trace);
+  if (settings.trace_file) TRY(add_tracer(*trace, settings, options));
+  if (!settings.pcap_file.empty()) {
+    trace->capture_to(TRY(trace::PcapFile::open(settings.pcap_file)));
+  }
+  options.tap = trace.get();
   return trace;
 }
 

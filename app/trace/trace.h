@@ -20,6 +20,7 @@ namespace sockeye::app {
 struct TraceSettings {
   std::optional<std::string> trace_file;  // empty: standard error
   std::size_t trace_bytes = 256;          // shown of each payload
+  std::string pcap_file;                  // empty: none
 };
 
 #ifndef SOCKEYE_WITHOUT_trace
