@@ -467,6 +467,8 @@ $(FUZZERS:%=fuzz-one-%): fuzz-one-%: $(BUILD)/%_fuzz
 $(FUZZERS:%=$(BUILD)/%_fuzz): $(BUILD)/%_fuzz: $(BUILD)/obj/test/fuzz/%_fuzz.o $(BUILD)/libsockeye.a
 	$(call say,link)$(LINK) -fsanitize=fuzzer $(WRAPPED) -o $@ $^ $(COMPARED)
 
+$(BUILD)/trace_fuzz: $(call objects,$(wildcard app/trace/*.cc) app/json.cc app/decimal.cc app/flags.cc)
+
 # Its kernel is one in memory, and its malloc may fail.
 $(BUILD)/connection_fuzz: $(call objects,test/fuzz/memory_sockets.cc test/support/failing_malloc.cc)
 $(BUILD)/connection_fuzz: private WRAPPED := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free

@@ -219,7 +219,8 @@ void Dump::payload_lines(char kind, const FrameBytes& frame) {
 void Dump::on_frame(Side from, const FrameBytes& frame) {
   const bool is_own = from == us_;
   if (is_own) own_frame_.swap(out_);
-  if (is_own && frame.header.masked) {
+  const bool has_key = frame.header.masked && frame.head.size() >= 6;  // or it was cut off
+  if (is_own && has_key) {
     std::string text("keys ");
     put_hex(text, frame.head.last(4));
     line(0, text);

@@ -150,7 +150,7 @@ void PcapFile::end_ours(Conversation& conversation) {
 PcapFile::Conversation** PcapFile::find(const net::Stream& stream) {
   // Knuth, The Art of Computer Programming, volume 3, §6.4: of the product, the upper bits.
   const std::uint64_t hash = reinterpret_cast<std::uintptr_t>(&stream) * 0x9e3779b97f4a7c15u;
-  Conversation** place = &conversations_[hash >> 54];
+  Conversation** place = &conversations_[static_cast<std::size_t>(hash >> 54)];
   while (*place != nullptr && (*place)->stream != &stream) place = &(*place)->next;
   return place;
 }
