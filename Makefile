@@ -62,7 +62,8 @@ APP_OBJECTS     := $(call objects,$(APP_SOURCES))
 TEST_OBJECTS    := $(call objects,$(TEST_SOURCES))
 PROBE_OBJECTS   := $(call objects,test/net/runtime_probe.cc test/net/runtime_forbidden.cc)
 DEFLATE_BENCH   := $(call objects,test/bench/deflate.cc test/bench/deflate_corpus.cc)
-BENCH_OBJECTS   := $(call objects,test/bench/raw_echo.cc test/bench/kernels.cc) $(DEFLATE_BENCH)
+BENCH_OBJECTS   := $(call objects,$(addprefix test/bench/,raw_echo.cc triggers.cc kernels.cc)) \
+                   $(DEFLATE_BENCH)
 FUZZ_OBJECTS    := $(FUZZERS:%=$(BUILD)/obj/test/fuzz/%_fuzz.o) \
                    $(call objects,test/fuzz/memory_sockets.cc)
 
@@ -490,12 +491,23 @@ bench-syscalls: $(BUILD)/sockeye
 	@test/support/need strace:strace
 	@SOCKEYE=$< python3 test/bench/syscalls.py
 
+.PHONY: bench-triggers
+TRIGGERS := $(BUILD)/bench/triggers $(BUILD)/bench/triggers_calls.so
+e2e: $(TRIGGERS)
+## bench-triggers: epoll level-triggered, edge-triggered, one-shot: calls and CPU time (ROUNDS, ARGS)
+bench-triggers: $(BUILD)/sockeye $(TRIGGERS)
+	@SOCKEYE=$< /usr/bin/python3 -B test/bench/triggers.py --rounds $(ROUNDS) $(ARGS)
+
+$(BUILD)/bench/triggers: $(BUILD)/obj/test/bench/triggers.o $(BUILD)/libsockeye.a $(RUNTIME)
+	@mkdir -p $(@D)
+	$(call say,link)$(PROGRAM) -o $@ $^ $(LIBS)
+
 ## bench-user: what a message costs in user space, without the kernel (ROUNDS, PEERS, ARGS)
 bench-user: $(BUILD)/sockeye $(BUILD)/bench/raw_echo $(BUILD)/bench/user_space.so
 	@BUILD=$(BUILD) ROUNDS=$(ROUNDS) /usr/bin/python3 -B test/bench/user.py $(ARGS)
 
-# Goes into any server, so it is made as such libraries are, with the usual libstdc++.
-$(BUILD)/bench/user_space.so: test/bench/user_space.cc
+# Go into any server, so they are made as such libraries are, with the usual libstdc++.
+$(BUILD)/bench/user_space.so $(BUILD)/bench/triggers_calls.so: $(BUILD)/bench/%.so: test/bench/%.cc
 	@mkdir -p $(@D)
 	$(call say,link)$(CXX) -std=c++20 -O2 $(WARNINGS) -shared -fPIC -o $@ $<
 
