@@ -18,8 +18,9 @@
 //   level-drain   the same, but goes on reading until there is no more (EAGAIN).
 //   level-always  asks for input and room at once, and leaves it at that. This is the mistake to
 //                 make: there is room nearly always, so each epoll_wait reports all connections.
-//   edge-drain    asks for both, once and for all. It isn't told twice, so it reads until EAGAIN,
-//                 and remembers what it left unread.
+//   edge-drain    asks for both, once and for all. It isn't told twice, so it reads until EAGAIN.
+//                 (The event that tells of room tells of unread input, too: it is an edge for
+//                 both.)
 //   edge          the same, but a recv that brings less than it has room for was the last: epoll(7)
 //                 says that a stream is empty then. Where the peer's end was reported too, it reads
 //                 on, for no further event tells of that. (net/stream.h does it so.)
@@ -84,8 +85,6 @@ constexpr Variant variants[] = {
 
 struct Connection {
   bool is_websocket = false;
-  bool is_readable = false;   // epoll said so, and it hasn't been read as far as the variant does
-  bool has_ended = false;     // the client has sent all that it will
   std::uint32_t asked = 0;    // what epoll is to report
   std::string unsent;         // what the socket didn't take yet,
   std::size_t unsent_at = 0;  // from here on
@@ -142,8 +141,9 @@ bool send_or_keep(int fd, Connection& connection, std::string_view bytes) {
   return true;
 }
 
-// Goes on with what was kept.
+// Goes on with what was kept, if there is anything.
 bool send_kept(int fd, Connection& connection) {
+  if (connection.unsent.empty()) return true;
   const auto rest = std::string_view(connection.unsent).substr(connection.unsent_at);
   const ssize_t sent = send_some(fd, rest);
   if (sent < 0) return false;
@@ -166,45 +166,44 @@ bool answer_handshake(int fd, Connection& connection, std::string_view request) 
   return head && send_or_keep(fd, connection, *head);
 }
 
-bool may_have_more(const Connection& connection, std::size_t received) {
+bool may_have_more(std::size_t received, bool has_ended) {
   switch (variant->read) {
     case Read::once:
       return false;
     case Read::until_short:
-      return received == buffer.size() || connection.has_ended;
+      return received == buffer.size() || has_ended;
     case Read::until_empty:
       return true;
   }
   return false;
 }
 
-// One recv, one send. False where the connection is over.
-bool echo_once(int fd, Connection& connection) {
+// What is to be done for a connection next.
+enum class Next { read, wait, close };
+
+// One recv, one send.
+Next echo_once(int fd, Connection& connection, bool has_ended) {
   const ssize_t received = ::recv(fd, buffer.data(), buffer.size(), 0);
-  if (received < 0 && errno == EAGAIN) {
-    connection.is_readable = false;
-    return true;
-  }
-  if (received <= 0) return false;
+  if (received < 0 && errno == EAGAIN) return Next::wait;
+  if (received <= 0) return Next::close;
   const std::string_view bytes(buffer.data(), static_cast<std::size_t>(received));
-  connection.is_readable = may_have_more(connection, bytes.size());
-  if (!connection.is_websocket) return answer_handshake(fd, connection, bytes);
-  return send_or_keep(fd, connection, bytes);
+  const bool is_alive = connection.is_websocket ? send_or_keep(fd, connection, bytes)
+                                                : answer_handshake(fd, connection, bytes);
+  if (!is_alive) return Next::close;
+  return may_have_more(bytes.size(), has_ended) ? Next::read : Next::wait;
 }
 
 void on_events(int fd, std::uint32_t events) {
-  constexpr std::uint32_t ends = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
   Connection& connection = connections[static_cast<std::size_t>(fd)];
-  if (events & ends) connection.has_ended = true;
-  if (events & (EPOLLIN | ends)) connection.is_readable = true;
-  bool is_alive = true;
-  if ((events & (EPOLLOUT | ends)) && !connection.unsent.empty()) {
-    is_alive = send_kept(fd, connection);
+  const bool has_ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  if (((events & EPOLLOUT) || has_ended) && !send_kept(fd, connection)) {
+    return close_connection(fd);
   }
-  while (is_alive && connection.is_readable && connection.unsent.empty()) {
-    is_alive = echo_once(fd, connection);
+  Next next = (events & EPOLLIN) || has_ended ? Next::read : Next::wait;
+  while (next == Next::read && connection.unsent.empty()) {
+    next = echo_once(fd, connection, has_ended);
   }
-  is_alive ? ask_again(fd, connection) : close_connection(fd);
+  next == Next::close ? close_connection(fd) : ask_again(fd, connection);
 }
 
 // ── The server ───────────────────────────────────────────────────────────────────────────────

@@ -74,7 +74,7 @@ SLOW = Load("1 MiB, read slowly", 14 + MIB)
 LOADS = (
     Load("20 B", 26, "-c 100 -s 20"),
     Load("20 B, 16 outstanding", 26, "-c 100 -s 20 -p 16"),
-    Load("20 B, 10 connections of 10,000", 26, "-c 10 -s 20", 9_990),
+    Load("20 B, 10 connections of 5,000", 26, "-c 10 -s 20", 4_990),
     SLOW,
 )
 OPENINGS_BYTES = 100_000  # more than all opening handshakes take
