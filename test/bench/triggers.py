@@ -215,16 +215,18 @@ def measure(load, rounds, seconds):
 
 
 def show(load, server, each, rounds_ns):
-    us = [ns / 1000 for ns in (statistics.median(rounds_ns), min(rounds_ns), max(rounds_ns))]
-    digits = 2 if max(us) < 100 else 0
-    median, low, high = (f"{number:,.{digits}f}" for number in us)
+    cpu = ""
+    if rounds_ns:
+        us = [ns / 1000 for ns in (statistics.median(rounds_ns), min(rounds_ns), max(rounds_ns))]
+        digits = 2 if max(us) < 100 else 0
+        cpu = "{:,.{d}f} ({:,.{d}f}–{:,.{d}f})".format(*us, d=digits)
     calls = " | ".join(f"{each[name]:,.2f}" for name in COUNTS if name != "received_bytes")
-    print(f"| {load.name} | {server.name} | {calls} | {median} ({low}–{high}) |", flush=True)
+    print(f"| {load.name} | {server.name} | {calls} | {cpu} |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="of CPU time; 0: calls alone")
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--loads", help='only these: "20 B; 1 MiB, read slowly"')
     options = parser.parse_args()
