@@ -65,9 +65,9 @@ race = load_race()
 @dataclasses.dataclass
 class Load:
     name: str
-    message_bytes: int  # with its frame's header (RFC 6455 §5.2)
-    arguments: str = "" # of `sockeye bench`; where there are none, it is SlowReaders
-    idle: int = 0       # further connections, on which nothing happens
+    message_bytes: int   # with its frame's header (RFC 6455 §5.2)
+    arguments: str = ""  # of `sockeye bench`; where there are none, it is SlowReaders
+    idle: int = 0        # further connections, on which nothing happens
 
 
 SLOW = Load("1 MiB, read slowly", 14 + MIB)

@@ -31,7 +31,7 @@ struct Counts {
   std::uint64_t events;          // that they reported
   std::uint64_t receives;        // of recv and readv
   std::uint64_t received_none;   // of them, those that found nothing there
-  std::uint64_t received_bytes;  //
+  std::uint64_t received_bytes;  // all together
   std::uint64_t sends;           // of send and sendmsg
   std::uint64_t sent_short;      // of them, those that the socket didn't take whole
   std::uint64_t controls;        // of epoll_ctl
