@@ -1,4 +1,4 @@
-"""What epoll costs level-triggered, edge-triggered and one-shot: calls and CPU time for each message.
+"""What epoll costs level-triggered, edge-triggered and one-shot: calls and CPU time of a message.
 
 The servers are those of triggers.cc, and Sockeye as it is and level-triggered (triggers_calls.cc
 sees to that). Each is started anew for each run, on one processor; what loads it is on another. CPU
