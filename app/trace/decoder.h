@@ -80,8 +80,8 @@ class Reader {
 class Decoder {
  public:
   struct Settings {
-    ws::Kernels kernels;
-    ws::Limits limits;
+    ws::Kernels kernels = {};
+    ws::Limits limits = {};
     bool proxy_protocol = false;  // a header of it comes first
     std::size_t shown_bytes = 0;  // of each payload are handed on
   };
