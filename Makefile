@@ -50,7 +50,8 @@ TEST_SOURCES    := $(UNIT_TESTS) \
 # What nearly all tests include: g++ compiles it once.
 TEST_HEADER     := $(if $(findstring clang,$(CXX)),,$(BUILD)/obj/test/support/common.h.gch)
 FUZZERS         := $(patsubst test/fuzz/%_fuzz.cc,%,$(wildcard test/fuzz/*_fuzz.cc))
-PAGE            := $(addprefix app/page/,index.html page.css page.js)
+PAGE            := $(addprefix app/page/,index.html page.css \
+                     page.js wire.js handshake.js frame.js parts.js)
 FORMATTED       := $(wildcard $(foreach folder,crypto net ws app test,\
                      $(folder)/*.h $(folder)/*.cc $(folder)/*/*.h $(folder)/*/*.cc \
                      $(folder)/*/*/*.h $(folder)/*/*/*.cc) test/images/embedding/*/*.cc)

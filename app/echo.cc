@@ -24,7 +24,7 @@ namespace sockeye::app {
 
 namespace {
 
-// The page loads nothing but its own two files, and connects to nothing but its own server.
+// The page loads nothing but its own files, and connects to nothing but its own server.
 //
 // Its files are there compressed and nothing else. That serves every browser, and whoever names no
 // coding may be sent any (RFC 9110 §12.5.3); curl shows them with --compressed.
@@ -40,6 +40,10 @@ constexpr File files[] = {
     {"/", "text/html; charset=utf-8", page::index_html},
     {"/page.css", "text/css; charset=utf-8", page::page_css},
     {"/page.js", "text/javascript; charset=utf-8", page::page_js},
+    {"/wire.js", "text/javascript; charset=utf-8", page::wire_js},
+    {"/handshake.js", "text/javascript; charset=utf-8", page::handshake_js},
+    {"/frame.js", "text/javascript; charset=utf-8", page::frame_js},
+    {"/parts.js", "text/javascript; charset=utf-8", page::parts_js},
 };
 
 // "sockeye: listening on ws://127.0.0.1:9000/", which other programs may read.

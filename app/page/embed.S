@@ -1,5 +1,5 @@
 // The page's files, put into the program as the Makefile compressed them (`gzip -9n`), which takes
-// 5 KB in place of 12; app/page/embedded.h names them.
+// 17 KB in place of 48; app/page/embedded.h names them.
 //
 // .incbin needs no tool beside the assembler, and works with every compiler and processor.
 //
@@ -17,6 +17,10 @@ sockeye_page_\name\()_end:
   embed index_html, "index.html.gz"
   embed page_css, "page.css.gz"
   embed page_js, "page.js.gz"
+  embed wire_js, "wire.js.gz"
+  embed handshake_js, "handshake.js.gz"
+  embed frame_js, "frame.js.gz"
+  embed parts_js, "parts.js.gz"
 
   // Says that the program's stack need not be executable.
   .section .note.GNU-stack, "", %progbits

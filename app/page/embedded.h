@@ -14,6 +14,10 @@ extern "C" {
 extern const char sockeye_page_index_html[], sockeye_page_index_html_end[];
 extern const char sockeye_page_page_css[], sockeye_page_page_css_end[];
 extern const char sockeye_page_page_js[], sockeye_page_page_js_end[];
+extern const char sockeye_page_wire_js[], sockeye_page_wire_js_end[];
+extern const char sockeye_page_handshake_js[], sockeye_page_handshake_js_end[];
+extern const char sockeye_page_frame_js[], sockeye_page_frame_js_end[];
+extern const char sockeye_page_parts_js[], sockeye_page_parts_js_end[];
 }
 
 namespace sockeye::app::page {
@@ -39,6 +43,22 @@ inline std::string_view page_css() {
 
 inline std::string_view page_js() {
   return between(sockeye_page_page_js, sockeye_page_page_js_end);
+}
+
+inline std::string_view wire_js() {
+  return between(sockeye_page_wire_js, sockeye_page_wire_js_end);
+}
+
+inline std::string_view handshake_js() {
+  return between(sockeye_page_handshake_js, sockeye_page_handshake_js_end);
+}
+
+inline std::string_view frame_js() {
+  return between(sockeye_page_frame_js, sockeye_page_frame_js_end);
+}
+
+inline std::string_view parts_js() {
+  return between(sockeye_page_parts_js, sockeye_page_parts_js_end);
 }
 
 }  // namespace sockeye::app::page

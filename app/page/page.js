@@ -1,34 +1,31 @@
-// One WebSocket to the server that served this page: what is sent, what comes back, how it ends.
-// SPDX-License-Identifier: MIT
-"use strict";
+// What a person does at "/" of sockeye echo: one WebSocket to the server that served the page, what is
+// sent, what comes back, how it ends. Its bytes are shown by wire.js. SPDX-License-Identifier: MIT
+import { closeText, element, make, sizeText, utf8Size } from "./parts.js";
+import { inspect, showOwn } from "./wire.js";
 
 const ROW_LIMIT = 200;     // rows kept in the log
 const TEXT_LIMIT = 240;    // characters shown of a text message
 const BINARY_LIMIT = 32;   // bytes shown of a binary message
 const REASON_LIMIT = 123;  // bytes of a close reason, RFC 6455 §5.5
 
-const CLOSE_CODES = {  // RFC 6455 §7.4.1
-  1000: "normal closure", 1001: "going away", 1002: "protocol error", 1003: "unsupported data",
-  1005: "no code given", 1006: "lost without a Close frame", 1007: "invalid payload",
-  1008: "policy violation", 1009: "message too big", 1011: "internal error",
-};
-
-const element = (id) => document.getElementById(id);
-const utf8Size = (text) => new TextEncoder().encode(text).length;
-
 const url = new URL("./", location);
 url.protocol = url.protocol.replace("http", "ws");
 
 let socket;             // the current one; what happens to earlier ones only goes to the log
+let attempts = 0;
 let pings = 0;
 let pingUnderWay = {};  // its text, and when it left
 const totals = { sent: { messages: 0, bytes: 0 }, received: { messages: 0, bytes: 0 } };
 
-function connect() {
+async function connect() {
+  const attempt = ++attempts;
   const offered = element("subprotocol").value.split(/[\s,]+/).filter(Boolean);
+  if (!socket) showState("connecting");
+  const query = await inspect(url);
+  if (attempt !== attempts) return;
   const previous = socket;
   try {
-    socket = new WebSocket(url, offered);
+    socket = new WebSocket(url + query, offered);
   } catch (error) {  // a subprotocol that is no token, or is there twice
     return note(error.message, "failed");
   }
@@ -43,8 +40,7 @@ function connect() {
     showState("open");
   };
   opened.onclose = ({ code, reason, wasClean }) => {
-    const name = CLOSE_CODES[code];
-    note(`closed with ${code}` + (name ? ` (${name})` : "") + (reason && `: ${reason}`), wasClean ? "" : "failed");
+    note(`closed with ${closeText(code, reason)}`, wasClean ? "" : "failed");
     if (opened === socket) showState("closed");
   };
 }
@@ -56,6 +52,7 @@ function close() {
   code.setCustomValidity(allowed ? "" : "1000, or 3000 to 4999");
   reason.setCustomValidity(utf8Size(reason.value) > REASON_LIMIT ? `At most ${REASON_LIMIT} bytes of UTF-8` : "");
   if (!element("close").reportValidity()) return;
+  showOwn();
   socket.close(number, reason.value);
   note(`closing with ${number}` + (reason.value && `: ${reason.value}`));
   showState("closing");
@@ -63,6 +60,7 @@ function close() {
 
 function send(data, kind) {
   if (socket.readyState !== WebSocket.OPEN) return;
+  showOwn();
   socket.send(data);
   log("sent", data, kind);
 }
@@ -85,6 +83,7 @@ function ping() {
 function showState(state) {
   element("state").className = state;
   element("state").textContent = state[0].toUpperCase() + state.slice(1);
+  element("connect-button").textContent = state === "closed" ? "Connect" : "Reconnect";
   for (const fieldset of document.querySelectorAll("fieldset")) fieldset.disabled = state !== "open";
 }
 
@@ -107,16 +106,9 @@ function note(text, className = "") {
 function addRow(className, what, text, size) {
   const list = element("log");
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  const row = document.createElement("li");
-  row.className = className;
   const time = new Date().toTimeString().slice(0, 8);
-  for (const [name, content] of Object.entries({ time, what, text, size })) {
-    const cell = document.createElement("span");
-    cell.className = name;
-    cell.textContent = content;
-    row.append(cell, " ");
-  }
-  list.append(row);
+  const cells = Object.entries({ time, what, text, size });
+  list.append(make("li", className, cells.flatMap(([name, content]) => [make("span", name, content), " "])));
   if (list.children.length > ROW_LIMIT) list.firstChild.remove();
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
@@ -131,12 +123,7 @@ function hexPreview(buffer) {
   return hex + (buffer.byteLength > BINARY_LIMIT ? " …" : "");
 }
 
-function sizeText(bytes) {
-  if (bytes < 1024) return `${bytes} B`;
-  return bytes < 1048576 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1048576).toFixed(1)} MiB`;
-}
-
-const actions = { connect, close, ping, send: () => send(element("text").value) };
+const actions = { connect, close, send: () => send(element("text").value) };
 for (const [id, action] of Object.entries(actions)) {
   element(id).onsubmit = (event) => {
     event.preventDefault();
@@ -154,7 +141,7 @@ element("file").onchange = async () => {
   element("file").value = "";  // so that the same file can be chosen again
   for (const file of files) send(await file.arrayBuffer());
 };
-element("clear").onclick = () => element("log").replaceChildren();
+element("ping").onclick = ping;
 
 element("url").textContent = url;
 connect();

@@ -26,6 +26,10 @@ for (const [target, file, type] of [
   ["/", "index.html", /^text\/html; *charset=utf-8$/i],
   ["/page.css", "page.css", /^text\/css\b/],
   ["/page.js", "page.js", /^text\/javascript\b/],
+  ["/wire.js", "wire.js", /^text\/javascript\b/],
+  ["/handshake.js", "handshake.js", /^text\/javascript\b/],
+  ["/frame.js", "frame.js", /^text\/javascript\b/],
+  ["/parts.js", "parts.js", /^text\/javascript\b/],
 ]) {
   test(`HTTP: GET ${target} gives ${file} as it is in the sources`, async (t) => {
     const server = await startEcho(t);
