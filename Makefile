@@ -317,6 +317,14 @@ test: $(BUILD)/test/unit
 e2e: $(BUILD)/sockeye $(BUILD)/libsockeye.a $(BUILD)/bench/raw_echo $(BUILD)/test/wire
 	@SOCKEYE=$(BUILD)/sockeye test/e2e/run
 
+## picture: the README's picture of the page, anew
+.PHONY: picture
+PICTURE = app/page/page.png
+picture: $(BUILD)/sockeye
+	@test/support/need pngquant:pngquant
+	@PICTURE=$(PICTURE) SOCKEYE=$< test/e2e/run page
+	@pngquant --force --strip --output $(PICTURE) 64 $(PICTURE)
+
 ## e2e-sanitized: the same against sanitized builds, one of them with three threads
 e2e-sanitized:
 	@$(MAKE) BUILD=build/debug SANITIZE=address,undefined e2e
