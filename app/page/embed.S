@@ -13,7 +13,7 @@ sockeye_page_\name:
 sockeye_page_\name\()_end:
 .endm
 
-  .section .rodata
+  .section .rodata.page, "a", %progbits
   embed index_html, "index.html.gz"
   embed page_css, "page.css.gz"
   embed page_js, "page.js.gz"
