@@ -37,7 +37,8 @@ APP_SOURCES     := $(filter-out app/examples/% \
                      $(if $(filter client,$(LEFT_OUT)),app/cat.cc) \
                      $(if $(filter page,$(LEFT_OUT)),app/page/%) \
                      $(if $(filter trace,$(LEFT_OUT)),app/trace/%) \
-                     $(if $(filter page trace,$(LEFT_OUT)),app/inspector.cc app/violations.cc) \
+                     $(if $(filter page trace,$(LEFT_OUT)),app/inspector.cc app/raw_client.cc \
+                       app/violations.cc) \
                      $(if $(filter init,$(LEFT_OUT)),app/init.cc app/machine.cc), \
                      $(wildcard app/*.cc app/*/*.cc) app/page/embed.S)
 EXAMPLES        := $(patsubst app/%.cc,$(BUILD)/%,$(wildcard app/examples/*.cc))

@@ -122,7 +122,7 @@ constexpr Rule rules[] = {
     {__NR_close},
     {__NR_eventfd2},   // the listener's reserve
     {__NR_getrandom},  // how connections are counted by address is a secret
-    // What breaks rules for a page to see (app/violations.h): connected, and so to nobody else.
+    // A client of our own, for a page to see (app/raw_client.h): connected, and so to nobody else.
     {.call = __NR_socketpair,
      .argument = 1,
      .mask = whole,

@@ -6,9 +6,11 @@
 #include <cerrno>
 #include <utility>
 
+#include "app/flags.h"
 #include "app/trace/feed.h"
 #include "app/trace/text.h"
 #include "app/trace/tracer.h"
+#include "app/violations.h"
 #include "crypto/random.h"
 #include "net/clock.h"
 #include "net/error.h"
@@ -29,7 +31,8 @@ constexpr std::size_t most_kept_records = 8;
 // peer must not make that long.
 constexpr std::size_t most_pages = 16;
 constexpr std::size_t most_followed = 256;
-constexpr std::size_t most_violators = 16;
+constexpr std::size_t most_clients = 16;
+constexpr std::size_t longest_command = 1024;
 // Of each payload.
 constexpr std::size_t shown_bytes = 256;
 
@@ -50,6 +53,13 @@ std::string_view token_of(std::string_view query) {
     query.remove_prefix(std::min(query.size(), pair.size() + 1));
   }
   return {};
+}
+
+// Takes the text up to the first blank off `text`, and the blank.
+std::string_view take_word(std::string_view& text) {
+  const std::string_view word = text.substr(0, text.find(' '));
+  text.remove_prefix(std::min(text.size(), word.size() + 1));
+  return word;
 }
 
 }  // namespace
@@ -177,18 +187,30 @@ void Inspector::on_close(ws::Connection& page) {
   }
 }
 
-// A command: "violate NAME", "all on", "all off".
+// A command: "violate NAME", "fragment SIZE TEXT", "ping TEXT", "all on", "all off".
 void Inspector::on_message(ws::Connection& connection, ws::Message message) {
-  const std::string_view text = message.text();
-  constexpr std::string_view violate_command = "violate ";
-  if (text.starts_with(violate_command)) {
-    return violate(connection, text.substr(violate_command.size()));
+  std::string_view text = message.text().substr(0, longest_command);
+  const std::string_view command = take_word(text);
+  if (command == "violate") {
+    const auto violation = std::ranges::find_if(
+        violations(), [text](const Violation& one) { return ws::info(one.error).name == text; });
+    if (violation != violations().end()) play(connection, violation->bytes);
+    return;
   }
+  if (command == "fragment") {
+    std::uint64_t size;
+    if (parse_number(take_word(text), 1, longest_command, size)) {
+      play(connection, in_fragments(text, static_cast<std::size_t>(size)));
+    }
+    return;
+  }
+  if (command == "ping") return play(connection, as_ping(text));
   std::vector<std::string> earlier;
   {
     const std::lock_guard lock(mutex_);
     Page* page = find(connection.handle());
-    if (page != nullptr && shows_all_) earlier = look_at_all(*page, text == "all on");
+    if (page != nullptr && shows_all_ && command == "all")
+      earlier = look_at_all(*page, text == "on");
   }
   // Not under the lock: what is sent may come back as on_sent().
   for (const std::string& record : earlier) connection.send_text(record);
@@ -210,29 +232,28 @@ std::vector<std::string> Inspector::look_at_all(Page& page, bool wanted) {
   return earlier;
 }
 
-void Inspector::violate(ws::Connection& connection, std::string_view name) {
-  const auto found = std::ranges::find_if(
-      violations(), [name](const Violation& one) { return ws::info(one.error).name == name; });
+// Has a client of ours send `bytes`, for the page to see.
+void Inspector::play(ws::Connection& connection, std::string_view bytes) {
   auto& server = static_cast<ws::Server&>(connection.endpoint());
-  if (found == violations().end() || server.stopping()) return;
+  if (server.stopping()) return;
   std::string target("/?trace=");
   {
     const std::lock_guard lock(mutex_);
     const Page* page = find(connection.handle());
-    if (page == nullptr || violators_.size() >= most_violators) return;
+    if (page == nullptr || clients_.size() >= most_clients) return;
     target += page->token;
   }
-  auto violator = std::make_unique<Violator>(server.loop(), *found, target, [this](Violator& done) {
+  auto client = std::make_unique<RawClient>(server.loop(), target, bytes, [this](RawClient& done) {
     const std::lock_guard lock(mutex_);
-    std::erase_if(violators_, [&done](const auto& one) { return one.get() == &done; });
+    std::erase_if(clients_, [&done](const auto& one) { return one.get() == &done; });
   });
-  net::Fd end = violator->start();
+  net::Fd end = client->start();
   if (!end) {
-    return net::log(net::LogLevel::warn, net::system_error("cannot break a rule").message);
+    return net::log(net::LogLevel::warn, net::system_error("no client for the page").message);
   }
   {
     const std::lock_guard lock(mutex_);
-    violators_.push_back(std::move(violator));
+    clients_.push_back(std::move(client));
   }
   server.on_accept(std::move(end), {});
 }

@@ -2,8 +2,8 @@
 //
 // A page opens a WebSocket with the subprotocol `sockeye-inspect`, and is told a token that nobody
 // can guess. What comes with "?trace=TOKEN" in its request's target is shown to that page, as
-// JSON (app/trace/feed.h); with --inspect, and where the page wants it, every connection is. The
-// page may have the server break rules against itself (app/violations.h).
+// JSON (app/trace/feed.h); with --inspect, and where the page wants it, every connection is. A page
+// may also have a client of the server's own do what a browser doesn't (app/violations.h).
 //
 // Loops are tapped only while such a page is there: nobody else pays for it. Connections call from
 // the threads of their loops, so a mutex guards all of it; what is told goes to the page's own loop
@@ -19,8 +19,8 @@
 #include <string_view>
 #include <vector>
 
+#include "app/raw_client.h"
 #include "app/trace/decoder.h"
-#include "app/violations.h"
 #include "net/error.h"
 #include "net/result.h"
 #include "net/tap.h"
@@ -78,7 +78,7 @@ class Inspector final : public net::Tap {
   void tap_loops();
   void tapped(ws::Handle page);
   std::vector<std::string> look_at_all(Page& page, bool wanted);
-  void violate(ws::Connection& page, std::string_view name);
+  void play(ws::Connection& page, std::string_view bytes);
   Page* find(ws::Handle handle);
   Shown* find(const net::Stream& stream);
   void feed(const net::Stream& stream, trace::Side from, Bytes bytes);
@@ -93,7 +93,7 @@ class Inspector final : public net::Tap {
   std::mutex mutex_;  // guards what follows
   std::vector<std::unique_ptr<Page> > pages_;
   std::vector<std::unique_ptr<Shown> > connections_;
-  std::vector<std::unique_ptr<Violator> > violators_;
+  std::vector<std::unique_ptr<RawClient>> clients_;
   std::uint64_t opened_ = 0;
 };
 

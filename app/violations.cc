@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "app/violations.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
+#include <algorithm>
+#include <array>
 
-#include <cerrno>
-#include <functional>
-#include <utility>
+#include "net/bytes.h"
+#include "ws/frame/frame.h"
+#include "ws/frame/mask.h"
 
 namespace sockeye::app {
 
 namespace {
 
 using namespace std::literals;
+using ws::frame::Opcode;
 
-// The masking key is that of RFC 6455 §5.7: 37 fa 21 3d.
 constexpr Violation all[] = {
     {ws::Error::frame_not_masked, "\x81\x05Hello"sv},
     {ws::Error::reserved_bit_set, "\xc1\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"sv},
@@ -33,55 +33,46 @@ constexpr Violation all[] = {
     {ws::Error::close_reason_not_utf8, "\x88\x83\x37\xfa\x21\x3d\x34\x12\xde"sv},
 };
 
+constexpr std::string_view close_frame = "\x88\x82\x37\xfa\x21\x3d\x34\x12"sv;  // 1000
+
+void put_frame(std::string& out, Opcode opcode, bool fin, std::string_view payload) {
+  constexpr std::uint32_t key = 0x37fa213d;
+  std::array<std::uint8_t, ws::frame::max_header_size> head;
+  const std::size_t size = ws::frame::encode({.fin = fin,
+                                              .opcode = opcode,
+                                              .masked = true,
+                                              .payload_size = payload.size(),
+                                              .masking_key = key},
+                                             head.data());
+  out += as_text({head.data(), size});
+  std::string masked(payload.size(), '\0');
+  ws::frame::mask_scalar(reinterpret_cast<std::uint8_t*>(masked.data()), as_bytes(payload).data(),
+                         payload.size(), key);
+  out += masked;
+}
+
 }  // namespace
 
 std::span<const Violation> violations() {
   return all;
 }
 
-Violator::Violator(net::Loop& loop, const Violation& violation, std::string_view target,
-                   std::function<void(Violator&)> done)
-    : loop_(loop), done_(std::move(done)) {
-  unsent_.append("GET ").append(target);
-  unsent_ +=
-      " HTTP/1.1\r\n"
-      "Host: server.example.com\r\n"
-      "Upgrade: websocket\r\n"
-      "Connection: Upgrade\r\n"
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-      "Sec-WebSocket-Version: 13\r\n\r\n";
-  unsent_ += violation.bytes;
-}
-
-net::Fd Violator::start() {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) return {};
-  fd_.reset(ends[0]);
-  net::Fd server(ends[1]);
-  if (!loop_.watch(fd_.get(), *this)) return {};
-  return server;
-}
-
-// It sends less than any socket's buffer holds, and hears a Close frame.
-void Violator::on_events(std::uint32_t) {
-  if (!fd_) return;
-  if (!unsent_.empty()) {
-    const std::string text = std::exchange(unsent_, {});
-    (void)::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
-  }
-  char answer[1024];
-  ssize_t received;
+std::string in_fragments(std::string_view text, std::size_t size) {
+  std::string out;
+  Opcode opcode = Opcode::text;
   do {
-    received = ::recv(fd_.get(), answer, sizeof answer, 0);
-  } while (received > 0);
-  if (received < 0 && errno == EAGAIN) return;
-  fd_.reset();
-  loop_.schedule(*this);
+    const std::string_view fragment = text.substr(0, size);
+    text.remove_prefix(fragment.size());
+    put_frame(out, opcode, text.empty(), fragment);
+    opcode = Opcode::continuation;
+  } while (!text.empty());
+  return out += close_frame;
 }
 
-void Violator::on_agenda() {
-  const auto done = std::move(done_);  // which destroys this
-  done(*this);
+std::string as_ping(std::string_view text) {
+  std::string out;
+  put_frame(out, Opcode::ping, true, text.substr(0, ws::frame::max_control_payload));
+  return out += close_frame;
 }
 
 }  // namespace sockeye::app

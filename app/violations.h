@@ -1,16 +1,16 @@
-// Clients that break one rule each, so that a page can show what a server answers: browsers keep
-// the rules whatever a page wants.
+// What a page can't have its browser do, for it keeps the rules and fragments as it likes: rules
+// broken, one each, and what the rules allow.
+//
+// Section numbers mean RFC 6455. Frames are masked with the key of its §5.7: 37 fa 21 3d.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <functional>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "net/fd.h"
-#include "net/loop.h"
 #include "ws/error.h"
 
 namespace sockeye::app {
@@ -23,25 +23,10 @@ struct Violation {
 
 std::span<const Violation> violations();
 
-// One such client, on the server's own loop and at the other end of a socket pair: it needs no
-// network, and no right to connect. It sends what it has to, and reads until the server ends.
-class Violator final : public net::Watcher {
- public:
-  // `target`: the request's. `done` is called on the agenda, when the violator may be destroyed.
-  Violator(net::Loop& loop, const Violation& violation, std::string_view target,
-           std::function<void(Violator&)> done);
+// §5.4: `text` in frames of `size` bytes each, at least 1, and then a Close frame.
+std::string in_fragments(std::string_view text, std::size_t size);
 
-  // Makes the pair; returns the server's end, or nothing, with errno.
-  net::Fd start();
-
- private:
-  void on_events(std::uint32_t events) override;
-  void on_agenda() override;
-
-  net::Loop& loop_;
-  std::string unsent_;
-  std::function<void(Violator&)> done_;
-  net::Fd fd_;
-};
+// §5.5.2: a Ping with at most the first 125 bytes of `text`, and then a Close frame.
+std::string as_ping(std::string_view text);
 
 }  // namespace sockeye::app

@@ -94,6 +94,25 @@ test("inspector: each rule that can be broken is, and the server says which", as
   await echo(page.url, "still there");
 });
 
+test("inspector: a message in fragments, and a Ping, which browsers don't send at will", async (t) => {
+  const server = await startEcho(t);
+  const page = await inspect(t, server);
+  page.socket.send("fragment 2 Hello");
+  const hello = Buffer.from("Hello").toString("hex");
+  const message = await page.first({ event: "message", from: "client", payload: hello }, "the message");
+  const frames = page.records.filter(({ type, from, id }) => type === "frame" && from === "client" && id === message.id);
+  assert.deepEqual(frames.slice(0, 3).map(({ opcode, fin, length }) => [opcode, fin, length]),
+    [[1, false, 2], [0, false, 2], [0, true, 1]]);
+  page.socket.send("ping are you there?");
+  const pong = await page.first({ event: "pong", from: "server" }, "the Pong");
+  assert.equal(Buffer.from(pong.payload, "hex").toString(), "are you there?");
+  assert.notEqual(pong.id, message.id);
+  for (const nonsense of ["fragment", "fragment 0 x", "fragment 2", "ping", "", " ", "x".repeat(100_000)]) {
+    page.socket.send(nonsense);
+  }
+  await eventually(() => page.records.filter(({ event }) => event === "close").length >= 8, "an end of each");
+});
+
 test("inspector: with --inspect a page sees all connections, also those that were there before", async (t) => {
   const server = await startEcho(t, "--inspect");
   const before = await openRaw(t, server);
