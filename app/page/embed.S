@@ -1,5 +1,5 @@
 // The page's files, put into the program as the Makefile compressed them (`gzip -9n`), which takes
-// 17 KB in place of 48; app/page/embedded.h names them.
+// 17 KB in place of 45; app/page/embedded.h names them.
 //
 // .incbin needs no tool beside the assembler, and works with every compiler and processor.
 //

@@ -34,8 +34,8 @@ export const utf8Size = (text) => new TextEncoder().encode(text).length;
 export const count = (number, what) => `${number.toLocaleString("en")} ${what}${String(number) === "1" ? "" : "s"}`;
 
 export function sizeText(bytes) {
-  if (bytes < 1024) return `${bytes} B`;
-  return bytes < 1048576 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1048576).toFixed(1)} MiB`;
+  const unit = Math.floor(Math.log2(bytes || 1) / 10);
+  return unit ? `${(bytes / 1024 ** unit).toFixed(1)} ${"KMGTPE"[unit - 1]}iB` : `${bytes} B`;
 }
 
 const CLOSE_CODES = {  // RFC 6455 §7.4.1

@@ -76,6 +76,10 @@ const say = (text) => (element("wire-note").textContent = text);
 function greet(hello) {
   token = hello.token;
   say("");
+  // The server may be another one, which counts its connections anew.
+  for (const connection of connections.values()) forget(connection);
+  entries.length = 0;
+  shown = own = undefined;
   element("all").hidden = !hello.inspect;
   element("all-switch").checked = element("violate").hidden = false;
   element("violations").replaceChildren(...Object.entries(hello.violations).map(([name, { section, text }]) => {
@@ -98,7 +102,7 @@ function take(record) {
 const takers = {
   opened(connection, { time_us, peer }) {
     connection.name = peer;
-    addLine(connection, time_us, "", `TCP connection accepted from ${peer}`);
+    addLine(connection, time_us, "", `${/:\d+$/.test(peer) ? "TCP connection" : "connection"} accepted from ${peer}`);
   },
 
   request(connection, { time_us, head }) {
@@ -165,7 +169,7 @@ const takers = {
 
   closed(connection, { time_us }) {
     connection.over = " (closed)";
-    addLine(connection, time_us, "", "TCP connection closed");
+    addLine(connection, time_us, "", "connection closed");
   },
 };
 
