@@ -74,6 +74,12 @@ void Echo::on_request(const Request& request, Reply& reply) {
   reply.refuse(ws::Error::not_found);
 }
 
+void Echo::on_upgrade(Upgrade& upgrade) {
+  if (inspector_ == nullptr || upgrade.subprotocol() != Inspector::subprotocol) return;
+  if (!inspector_->admits(upgrade))
+    upgrade.refuse(403, "shown on this machine only: see --inspect\n");
+}
+
 void Echo::on_open(Connection& connection) {
   if (inspector_ == nullptr || connection.subprotocol() != Inspector::subprotocol) return;
   connection.set_data(inspector_);

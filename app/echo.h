@@ -20,6 +20,7 @@ class Echo final : public ws::Handler {
   // `inspector` has those connections that are for it; null: there are none.
   explicit Echo(Inspector* inspector = nullptr) : inspector_(inspector) {}
 
+  void on_upgrade(Upgrade& upgrade) override;
   void on_request(const Request& request, Reply& reply) override;
   void on_open(Connection& connection) override;
   void on_message(Connection& connection, Message message) override;

@@ -12,11 +12,15 @@
 #include "app/trace/tracer.h"
 #include "app/violations.h"
 #include "crypto/random.h"
+#include "net/address.h"
 #include "net/clock.h"
 #include "net/error.h"
 #include "net/log.h"
+#include "net/networks.h"
 #include "net/stream.h"
 #include "ws/connection.h"
+#include "ws/http/authority.h"
+#include "ws/http/chars.h"
 #include "ws/http/subprotocol.h"
 
 namespace sockeye::app {
@@ -27,6 +31,9 @@ namespace {
 constexpr std::size_t most_waiting_bytes = 1024 * 1024;
 // Of a connection, for a page that wants to see it later: the handshake.
 constexpr std::size_t most_kept_records = 8;
+// Of what one read or write brings; and in all, until a connection isn't followed any longer.
+constexpr std::size_t most_records_at_once = 1000;
+constexpr std::uint64_t most_left_out = 20'000;
 // While pages look on, each read and write of any connection is looked up in what they look at. A
 // peer must not make that long.
 constexpr std::size_t most_pages = 16;
@@ -71,7 +78,11 @@ struct Inspector::Page {
   std::string token;
   std::size_t untapped_loops;  // until it is greeted
   bool sees_all = false;
-  std::uint64_t lost = 0;  // records that it was too slow for
+  // What is on the way to its loop, most_waiting_bytes at most; and how many records found no room.
+  std::vector<std::string> waiting = {};
+  std::size_t waiting_bytes = 0;
+  bool sending = false;
+  std::uint64_t lost = 0;
 };
 
 // A connection that pages look at, or might.
@@ -96,6 +107,8 @@ struct Inspector::Shown final : trace::Feed {
   std::vector<std::string> records = {};  // that were told nobody yet
   std::vector<std::string> kept = {};
   std::vector<ws::Handle> pages = {};
+  std::uint64_t left_out = 0;  // records, for there were too many; since tell(), and ever
+  std::uint64_t all_left_out = 0;
   std::string token = {};  // of its last request
   bool asked = false;      // with a request that pages weren't chosen for
   bool is_page = false;    // a page's own, which isn't shown: it would never end
@@ -103,15 +116,22 @@ struct Inspector::Shown final : trace::Feed {
   trace::Decoder decoder;
 };
 
-Inspector::Inspector(trace::Decoder::Settings settings, net::Tap* next, bool shows_all)
-    : settings_(settings), next_(next), shows_all_(shows_all) {}
+Inspector::Inspector(trace::Decoder::Settings settings, const ws::Options& options, bool shows_all)
+    : memory_(options.limits.memory_bytes),
+      settings_(settings),
+      hosts_(options.hosts),
+      next_(options.tap),
+      shows_all_(shows_all),
+      may_play_(options.hosts == ws::http::AllowedHosts() && !settings.proxy_protocol) {
+  settings_.memory = &memory_;
+}
 
 Inspector::~Inspector() = default;
 
 Result<std::unique_ptr<Inspector>, net::Error> open_inspector(bool shows_all,
                                                               ws::Options& options) {
   auto inspector = std::make_unique<Inspector>(TRY(trace::decoder_settings(options, shown_bytes)),
-                                               options.tap, shows_all);
+                                               options, shows_all);
   if (options.subprotocols.size() < ws::max_subprotocols) {
     options.subprotocols.emplace_back(Inspector::subprotocol);
   }
@@ -137,12 +157,27 @@ Inspector::Shown* Inspector::find(const net::Stream& stream) {
 
 // ── Pages ────────────────────────────────────────────────────────────────────────────────────
 
+// On this machine, or with --inspect. And asked for by an address, or by a name that is this
+// machine's or one of --host: any other may be a stranger's that was made to lead here (DNS
+// rebinding), whose page passes for one of our own.
+bool Inspector::admits(const ws::Upgrade& upgrade) const {
+  if (!shows_all_ && !net::Networks::local().contains(upgrade.connection().peer())) return false;
+  if (hosts_ != ws::http::AllowedHosts()) return true;  // which were checked
+  const auto authority = ws::http::parse_authority(upgrade.request().authority());
+  if (!authority) return false;
+  const std::string_view host = authority->host;
+  const bool is_address = static_cast<bool>(net::Address::parse(std::string(host) + ":1"));
+  return is_address || ws::http::equal_ignoring_case(host, "localhost");
+}
+
 void Inspector::on_open(ws::Connection& page) {
+  if (!add_page(page)) page.close(ws::close_code::policy_violation, "enough pages look on");
+}
+
+bool Inspector::add_page(ws::Connection& page) {
   const ws::Handle handle = page.handle();
   const std::lock_guard lock(mutex_);
-  if (pages_.size() >= most_pages) {
-    return page.close(ws::close_code::policy_violation, "enough pages look on");
-  }
+  if (pages_.size() >= most_pages) return false;
   pages_.push_back(std::make_unique<Page>(Page{.handle = handle,
                                                .loop = page.endpoint().loop(),
                                                .token = random_token(),
@@ -153,6 +188,7 @@ void Inspector::on_open(ws::Connection& page) {
       tapped(handle);
     });
   }
+  return true;
 }
 
 // Once all loops tell us, the page may begin.
@@ -164,12 +200,46 @@ void Inspector::tapped(ws::Handle handle) {
   hello.put("type", "hello").put("token", page->token).put_bool("inspect", shows_all_);
   hello.open("violations");
   for (const Violation& violation : violations()) {
+    if (!may_play_) break;
     const ws::ErrorInfo row = ws::info(violation.error);
     hello.open(row.name).put("section", row.section).put("text", row.text).close();
   }
-  page->loop.post([handle, text = hello.close().text()] {
-    if (ws::Connection* connection = handle.get()) connection->send_text(text);
-  });
+  put(*page, hello.close().text());
+}
+
+// Has the page's loop send it, with what else is to be sent by then.
+void Inspector::put(Page& page, const std::string& record) {
+  if (record.size() > most_waiting_bytes - page.waiting_bytes) {
+    ++page.lost;
+    return;
+  }
+  page.waiting_bytes += record.size();
+  page.waiting.push_back(record);
+  if (std::exchange(page.sending, true)) return;
+  page.loop.post([this, handle = page.handle] { send_waiting(handle); });
+}
+
+// In the page's loop. Nothing is sent under the lock: it may come back as on_sent().
+void Inspector::send_waiting(ws::Handle handle) {
+  ws::Connection* connection = handle.get();
+  if (connection == nullptr) return;
+  std::vector<std::string> records;
+  std::uint64_t lost = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    Page* page = find(handle);
+    if (page == nullptr) return;
+    page->sending = false;
+    page->waiting_bytes = 0;
+    records = std::exchange(page->waiting, {});
+    if (connection->buffered_bytes() > most_waiting_bytes) {
+      page->lost += records.size();
+      return;
+    }
+    lost = std::exchange(page->lost, 0);
+  }
+  for (const std::string& record : records) connection->send_text(record);
+  if (lost > 0) connection->send_text(Json().put("type", "lost").put("records", lost).text());
 }
 
 void Inspector::on_close(ws::Connection& page) {
@@ -205,37 +275,28 @@ void Inspector::on_message(ws::Connection& connection, ws::Message message) {
     return;
   }
   if (command == "ping") return play(connection, as_ping(text));
-  std::vector<std::string> earlier;
-  {
-    const std::lock_guard lock(mutex_);
-    Page* page = find(connection.handle());
-    if (page != nullptr && shows_all_ && command == "all")
-      earlier = look_at_all(*page, text == "on");
-  }
-  // Not under the lock: what is sent may come back as on_sent().
-  for (const std::string& record : earlier) connection.send_text(record);
+  const std::lock_guard lock(mutex_);
+  Page* page = find(connection.handle());
+  if (page != nullptr && shows_all_ && command == "all") look_at_all(*page, text == "on");
 }
 
-// Returns what the page has missed.
-std::vector<std::string> Inspector::look_at_all(Page& page, bool wanted) {
-  std::vector<std::string> earlier;
+void Inspector::look_at_all(Page& page, bool wanted) {
   page.sees_all = wanted;
   for (const auto& shown : connections_) {
     const bool sees = std::ranges::find(shown->pages, page.handle) != shown->pages.end();
-    if (wanted && !sees && !shown->is_page) {
+    if (wanted && !sees && shown->decided) {
       shown->pages.push_back(page.handle);
-      earlier.insert(earlier.end(), shown->kept.begin(), shown->kept.end());
+      for (const std::string& record : shown->kept) put(page, record);  // what it has missed
     } else if (!wanted && sees && shown->token != page.token) {
       std::erase(shown->pages, page.handle);
     }
   }
-  return earlier;
 }
 
 // Has a client of ours send `bytes`, for the page to see.
 void Inspector::play(ws::Connection& connection, std::string_view bytes) {
   auto& server = static_cast<ws::Server&>(connection.endpoint());
-  if (server.stopping()) return;
+  if (server.stopping() || !may_play_) return;
   std::string target("/?trace=");
   {
     const std::lock_guard lock(mutex_);
@@ -284,7 +345,9 @@ void Inspector::feed(const net::Stream& stream, trace::Side from, Bytes bytes) {
   Shown* shown = find(stream);
   if (shown == nullptr) return;
   shown->set_time();
+  shown->make_room(most_records_at_once);
   shown->decoder.feed(from, bytes);
+  shown->left_out += shown->dropped();
   tell(*shown);
 }
 
@@ -328,53 +391,37 @@ void Inspector::on_closed(const net::Stream& stream) {
 void Inspector::choose_pages(Shown& shown) {
   shown.asked = false;
   shown.decided = true;
-  if (shown.is_page) return;
+  shown.pages.clear();
   for (const auto& page : pages_) {
-    const bool seen = std::ranges::find(shown.pages, page->handle) != shown.pages.end();
-    if (!seen && (page->sees_all || page->token == shown.token)) {
-      shown.pages.push_back(page->handle);
-    }
+    const bool sees = page->sees_all || page->token == shown.token;
+    if (sees && !shown.is_page) shown.pages.push_back(page->handle);
   }
 }
 
-// Sends what has gathered to the pages that look at it. A connection that none does isn't followed
-// any longer, unless one may want to later.
+// Hands what has gathered to the pages that look at it. A connection that none does isn't followed
+// any longer, unless one may want to later; nor is one that has too much to show.
 void Inspector::tell(Shown& shown) {
   if (shown.asked) choose_pages(shown);
   if (!shown.decided) return;
   const std::vector<std::string> records = std::exchange(shown.records, {});
+  const std::uint64_t left_out = std::exchange(shown.left_out, 0);
   for (const ws::Handle handle : shown.pages) {
-    if (Page* page = find(handle)) {
-      page->loop.post([this, handle, records] { show(handle, records); });
-    }
+    Page* page = find(handle);
+    if (page == nullptr) continue;
+    for (const std::string& record : records) put(*page, record);
+    page->lost += left_out;
   }
-  if (shows_all_) {
+  shown.all_left_out += left_out;
+  const bool may_be_wanted = shows_all_ && !shown.is_page;
+  if (may_be_wanted) {
     const std::size_t room = most_kept_records - std::min(most_kept_records, shown.kept.size());
     shown.kept.insert(
         shown.kept.end(), records.begin(),
         records.begin() + static_cast<std::ptrdiff_t>(std::min(room, records.size())));
-  } else if (shown.pages.empty()) {
+  }
+  if ((shown.pages.empty() && !may_be_wanted) || shown.all_left_out > most_left_out) {
     std::erase_if(connections_, [&shown](const auto& one) { return one.get() == &shown; });
   }
-}
-
-// In the page's loop.
-void Inspector::show(ws::Handle handle, const std::vector<std::string>& records) {
-  ws::Connection* connection = handle.get();
-  if (connection == nullptr) return;
-  std::uint64_t lost = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    Page* page = find(handle);
-    if (page == nullptr) return;
-    if (connection->buffered_bytes() > most_waiting_bytes) {
-      page->lost += records.size();
-      return;
-    }
-    lost = std::exchange(page->lost, 0);
-  }
-  if (lost > 0) connection->send_text(Json().put("type", "lost").put("records", lost).text());
-  for (const std::string& record : records) connection->send_text(record);
 }
 
 }  // namespace sockeye::app

@@ -5,6 +5,9 @@
 // JSON (app/trace/feed.h); with --inspect, and where the page wants it, every connection is. A page
 // may also have a client of the server's own do what a browser doesn't (app/violations.h).
 //
+// A page is shown something if it is on this machine, or with --inspect; and whatever a peer does,
+// what is kept for pages has bounds, and what finds no room is counted and left out.
+//
 // Loops are tapped only while such a page is there: nobody else pays for it. Connections call from
 // the threads of their loops, so a mutex guards all of it; what is told goes to the page's own loop
 // by post().
@@ -35,6 +38,7 @@ class Inspector {
  public:
   static constexpr std::string_view subprotocol = "";
   void serve(ws::ServerGroup&) {}
+  bool admits(const ws::Upgrade&) const { return false; }
   void on_open(ws::Connection&) {}
   void on_message(ws::Connection&, ws::Message) {}
   void on_close(ws::Connection&) {}
@@ -50,13 +54,16 @@ class Inspector final : public net::Tap {
  public:
   static constexpr std::string_view subprotocol = "sockeye-inspect";
 
-  // `next`: whom the loops tell without an inspector, or null. `shows_all`: --inspect.
-  Inspector(trace::Decoder::Settings settings, net::Tap* next, bool shows_all);
+  // Of `options`, the tap is told what the inspector is. `shows_all`: --inspect.
+  Inspector(trace::Decoder::Settings settings, const ws::Options& options, bool shows_all);
   ~Inspector();
 
   // The servers whose connections it may show; to be called before they run. They must not outlive
   // it.
   void serve(ws::ServerGroup& group);
+
+  // Whether a request for the subprotocol may be accepted.
+  bool admits(const ws::Upgrade& upgrade) const;
 
   // From the handlers of those servers: what a page's connection does.
   void on_open(ws::Connection& page);
@@ -75,25 +82,29 @@ class Inspector final : public net::Tap {
   struct Page;
   struct Shown;
 
-  void tap_loops();
+  bool add_page(ws::Connection& page);
   void tapped(ws::Handle page);
-  std::vector<std::string> look_at_all(Page& page, bool wanted);
+  void put(Page& page, const std::string& record);
+  void send_waiting(ws::Handle page);
+  void look_at_all(Page& page, bool wanted);
   void play(ws::Connection& page, std::string_view bytes);
   Page* find(ws::Handle handle);
   Shown* find(const net::Stream& stream);
   void feed(const net::Stream& stream, trace::Side from, Bytes bytes);
   void choose_pages(Shown& shown);
   void tell(Shown& shown);
-  void show(ws::Handle page, const std::vector<std::string>& records);
 
-  const trace::Decoder::Settings settings_;
-  net::Tap* const next_;
+  MemoryBudget memory_;  // of what is decoded
+  trace::Decoder::Settings settings_;
+  const ws::http::AllowedHosts hosts_;
+  net::Tap* const next_;  // whom the loops tell without an inspector, or null
   const bool shows_all_;
+  const bool may_play_;  // a client of our own would pass for any other
   std::vector<net::Loop*> loops_;
   std::mutex mutex_;  // guards what follows
   std::vector<std::unique_ptr<Page> > pages_;
   std::vector<std::unique_ptr<Shown> > connections_;
-  std::vector<std::unique_ptr<RawClient>> clients_;
+  std::vector<std::unique_ptr<RawClient> > clients_;
   std::uint64_t opened_ = 0;
 };
 

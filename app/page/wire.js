@@ -51,7 +51,7 @@ export function inspect(url) {
       resolve("");
       if (socket !== inspector) return;
       token = "";
-      element("violate").hidden = element("all").hidden = true;
+      element("provoke").hidden = element("all").hidden = true;
       const why = reason && `: ${reason}`;
       say(`This server does not show its wire now${why}. What is on the left works all the same.`);
     };
@@ -81,7 +81,12 @@ function greet(hello) {
   entries.length = 0;
   shown = own = undefined;
   element("all").hidden = !hello.inspect;
-  element("all-switch").checked = element("violate").hidden = false;
+  element("all-switch").checked = element("provoke").hidden = false;
+  element("provoke").onsubmit = (event) => {
+    event.preventDefault();
+    inspector.send(`fragment ${element("fragment-size").value} ${element("text").value}`);
+  };
+  element("real-ping").onclick = () => inspector.send(`ping ${element("text").value}`);
   element("violations").replaceChildren(...Object.entries(hello.violations).map(([name, { section, text }]) => {
     const button = make("button", "", make("span", "", text), make("small", "", section));
     button.type = "button";

@@ -10,10 +10,19 @@
 #include "ws/deflate/permessage_deflate.h"
 #include "ws/http/extension.h"
 #include "ws/http/handshake.h"
+#include "ws/http/list.h"
 
 namespace sockeye::app::trace {
 
 using ws::frame::Role;
+
+namespace {
+
+// What a client may send before its handshake is answered, and how many requests.
+constexpr std::size_t most_waiting_bytes = 64 * 1024;
+constexpr std::size_t most_asked = 1000;
+
+}  // namespace
 
 // Frames of one direction, twice: their bits, and what ws::Protocol, which the receiver has as
 // well, makes of them.
@@ -102,10 +111,13 @@ Decoder::Decoder(Reader& reader, const Settings& settings)
       settings_(settings),
       requests_(pool_, settings.limits),
       responses_(pool_, settings.limits) {
+  pool_.draw_on(settings.memory);
   if (settings.proxy_protocol) direction(Side::client).phase = Phase::proxy_header;
 }
 
-Decoder::~Decoder() = default;
+Decoder::~Decoder() {
+  for (Direction& one : directions_) one.frames.reset();  // whose memory is the pool's
+}
 
 void Decoder::feed(Side from, Bytes bytes) {
   Direction& one = direction(from);
@@ -117,14 +129,18 @@ void Decoder::feed(Side from, Bytes bytes) {
       case Phase::http:
         from == Side::client ? feed_requests(bytes) : feed_responses(bytes);
         break;
-      case Phase::answered:
+      case Phase::upgrading:
+        if (bytes.size() > most_waiting_bytes - one.waiting.size()) {
+          reader_.on_other_bytes(from, bytes, "too much for a handshake that has no answer yet");
+          return;
+        }
         one.waiting.insert(one.waiting.end(), bytes.begin(), bytes.end());
         return;
       case Phase::frames:
         feed_frames(from, bytes);
         break;
       case Phase::unknown:
-        return reader_.on_other_bytes(from, bytes, "nobody reads this");
+        return reader_.on_other_bytes(from, bytes, "not read any further");
     }
   }
 }
@@ -197,12 +213,22 @@ void Decoder::on_request_head() {
   const ws::http::Request& request = requests_.request();
   Direction& client = direction(Side::client);
   const std::string head = std::exchange(client.head, {});
-  head_only_ = request.method() == "HEAD";
-  wants_upgrade_ = ws::http::wants_upgrade(request);
-  key_ = request.field("sec-websocket-key").value_or(std::string_view());
+  const auto field = [&request](std::string_view name) {
+    return std::string(request.field(name).value_or(std::string_view()));
+  };
+  Asked asked{.head_only = request.method() == "HEAD",
+              .wants_upgrade = ws::http::wants_upgrade(request)};
+  if (asked.wants_upgrade) {
+    asked.key = field("sec-websocket-key");
+    asked.subprotocols = field("sec-websocket-protocol");
+    asked.extensions = field("sec-websocket-extensions");
+  }
+  const bool wants_upgrade = asked.wants_upgrade;
+  asked_.push_back(std::move(asked));
   reader_.on_request(request, head);
-  if (wants_upgrade_) {
-    client.phase = Phase::answered;
+  if (asked_.size() > most_asked) return give_up(Side::client, {}, "");
+  if (wants_upgrade) {
+    client.phase = Phase::upgrading;
     requests_.reset();
     return;
   }
@@ -244,9 +270,19 @@ void Decoder::on_response_head() {
   const std::string head = std::exchange(server.head, {});
   reader_.on_response(response, head);
   const std::uint16_t status = response.status();
-  if (status == 101 && wants_upgrade_) {
-    begin_frames(response);
-  } else if (status >= 200 && status != 204 && status != 304 && !head_only_) {
+  // RFC 9110 §15.2: others of this class come before the response.
+  if (status < 200 && status != 101) return responses_.reset();
+  Asked asked;
+  if (!asked_.empty()) {
+    asked = std::move(asked_.front());
+    asked_.erase(asked_.begin());
+  }
+  if (status == 101 && asked.wants_upgrade) {
+    begin_frames(asked, response);
+  } else if (asked.wants_upgrade) {
+    refuse_upgrade();
+  }
+  if (status >= 200 && status != 204 && status != 304 && !asked.head_only) {
     // Without this field the body lasts until TCP's end (RFC 9112 §6.3).
     std::uint64_t size = 0;
     const auto length = response.field("content-length");
@@ -260,17 +296,49 @@ void Decoder::on_response_head() {
   responses_.reset();
 }
 
+// What follows a refused handshake is nobody's frames, and not known to be a request.
+void Decoder::refuse_upgrade() {
+  Direction& client = direction(Side::client);
+  client.phase = Phase::unknown;
+  const auto waiting = std::exchange(client.waiting, {});
+  if (!waiting.empty()) feed(Side::client, waiting);
+}
+
 // ── Frames ───────────────────────────────────────────────────────────────────────────────────
 
-void Decoder::begin_frames(const ws::http::Response& response) {
-  Proof proof{.key = key_, .digest = {}, .accept = {}};
+// §4.1: what the client that asked so thinks of the response.
+ws::Error Decoder::check(const Asked& asked, const ws::http::Response& response) const {
+  std::array<std::uint8_t, 18> nonce;
+  const auto size = crypto::base64_decode(asked.key, nonce);
+  if (size != 16) return ws::Error::none;  // no key, no proof: the server's business
+  std::vector<std::string_view> subprotocols;
+  ws::http::ListReader offered(ws::http::FieldValues(asked.subprotocols));
+  while (const auto name = offered.next()) subprotocols.push_back(*name);
+  ws::http::Offer offer{.url = {},
+                        .nonce = {},
+                        .subprotocols = subprotocols,
+                        .extensions = asked.extensions,
+                        .origin = {},
+                        .extra_fields = {}};
+  std::copy_n(nonce.begin(), offer.nonce.size(), offer.nonce.begin());
+  return ws::http::check_response(response, offer, settings_.kernels.sha1);
+}
+
+void Decoder::begin_frames(const Asked& asked, const ws::http::Response& response) {
+  Proof proof{.key = asked.key, .digest = {}, .accept = {}};
   crypto::Sha1 hash(settings_.kernels.sha1);
-  hash.update(as_bytes(key_));
+  hash.update(as_bytes(asked.key));
   hash.update(as_bytes(ws::http::guid));
   proof.digest = hash.digest();
   std::array<char, crypto::base64_encoded_size(20)> accept;
   proof.accept = crypto::base64_encode(proof.digest, accept);
-  reader_.on_upgrade(proof, response.field("sec-websocket-protocol").value_or(std::string_view()));
+  const ws::Error error = check(asked, response);
+  reader_.on_upgrade(proof, response.field("sec-websocket-protocol").value_or(std::string_view()),
+                     error);
+  if (error != ws::Error::none) {
+    direction(Side::server).phase = Phase::unknown;
+    return refuse_upgrade();
+  }
 
   for (const Side side : {Side::client, Side::server}) {
     Direction& one = direction(side);
@@ -307,6 +375,12 @@ void Decoder::interpret(Side from, Bytes bytes) {
   while (!frames.ended) {
     const ws::Event event = frames.protocol.read(input);
     if (event.kind == ws::Event::Kind::none) return;
+    // What the receiver had memory for we may not have.
+    if (event.error == ws::Error::out_of_memory) {
+      if (frames.head_size > 0) frames.hand_on(reader_, from);
+      direction(from).phase = Phase::unknown;
+      return;
+    }
     frames.ended = event.kind == ws::Event::Kind::close || event.kind == ws::Event::Kind::failed;
     // A rule may be broken before the frame is whole.
     if (frames.ended && frames.head_size > 0) frames.hand_on(reader_, from);

@@ -63,7 +63,8 @@ class Reader {
   // A head, as it was sent; then, at 101, the proof; then the body of one that has some.
   virtual void on_request(const ws::http::Request& request, std::string_view head) = 0;
   virtual void on_response(const ws::http::Response& response, std::string_view head) = 0;
-  virtual void on_upgrade(const Proof& proof, std::string_view subprotocol) = 0;
+  // `error`: what a client finds wrong with the response; none where the connection is open.
+  virtual void on_upgrade(const Proof& proof, std::string_view subprotocol, ws::Error error) = 0;
   virtual void on_body(Side from, Bytes bytes) = 0;
 
   virtual void on_frame(Side from, const FrameBytes& frame) = 0;
@@ -82,8 +83,9 @@ class Decoder {
   struct Settings {
     ws::Kernels kernels = {};
     ws::Limits limits = {};
-    bool proxy_protocol = false;  // a header of it comes first
-    std::size_t shown_bytes = 0;  // of each payload are handed on
+    bool proxy_protocol = false;     // a header of it comes first
+    MemoryBudget* memory = nullptr;  // for all that is held of messages; null: no limit
+    std::size_t shown_bytes = 0;     // of each payload are handed on
   };
 
   // `reader` and `settings` must outlive the decoder.
@@ -99,7 +101,16 @@ class Decoder {
  private:
   struct FrameReader;
 
-  enum class Phase : std::uint8_t { proxy_header, http, answered, frames, unknown };
+  enum class Phase : std::uint8_t { proxy_header, http, upgrading, frames, unknown };
+
+  // A request that has had no response.
+  struct Asked {
+    bool head_only = false;  // HEAD: the response has no body
+    bool wants_upgrade = false;
+    std::string key = {};  // of the handshake, as are these
+    std::string subprotocols = {};
+    std::string extensions = {};
+  };
 
   // One direction.
   struct Direction {
@@ -115,7 +126,9 @@ class Decoder {
   void on_request_head();
   void feed_responses(Bytes& bytes);
   void on_response_head();
-  void begin_frames(const ws::http::Response& response);
+  void begin_frames(const Asked& asked, const ws::http::Response& response);
+  void refuse_upgrade();
+  ws::Error check(const Asked& asked, const ws::http::Response& response) const;
   void feed_frames(Side from, Bytes& bytes);
   void interpret(Side from, Bytes bytes);
   void give_up(Side from, Bytes bytes, std::string_view why);
@@ -128,9 +141,7 @@ class Decoder {
   ws::ProxyHeader proxy_header_;
   ws::http::RequestReader requests_;
   ws::http::ResponseParser responses_;
-  std::string key_;  // of the handshake that waits for its answer
-  bool wants_upgrade_ = false;
-  bool head_only_ = false;  // the request was HEAD: its answer has no body
+  std::vector<Asked> asked_;  // first come, first answered
 };
 
 // How to decode the connections of an endpoint with these options.

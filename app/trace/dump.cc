@@ -59,6 +59,9 @@ std::string bits_of(const FrameBytes& frame) {
   put_decimal(text, header.payload_size);
   if (header.masked) text += ", key";
   if (frame.compressed) text += "; compressed (RFC 7692 §6)";
+  const bool is_whole =
+      frame.head.size() > 1 && frame.head.size() >= ws::frame::header_size(frame.head[1]);
+  if (!is_whole) text += "; but the header is cut off here";
   return text.append("   §5.2, ").append(opcode.section);
 }
 
@@ -163,7 +166,7 @@ void Dump::on_response(const ws::http::Response&, std::string_view head) {
   own_frame_.swap(out_);
 }
 
-void Dump::on_upgrade(const Proof& proof, std::string_view subprotocol) {
+void Dump::on_upgrade(const Proof& proof, std::string_view subprotocol, ws::Error error) {
   note("Sec-WebSocket-Accept is made of Sec-WebSocket-Key   RFC 6455 §4.2.2 item 5.4");
   std::string text("  key and GUID   ");
   note(text.append(proof.key).append(ws::http::guid));
@@ -172,9 +175,13 @@ void Dump::on_upgrade(const Proof& proof, std::string_view subprotocol) {
   note(text);
   text = "  its Base64     ";
   note(text.append(proof.accept));
-  text = "open";
-  put_shown(text, as_bytes(subprotocol), subprotocol.size(), true);
-  line('=', text);
+  if (error != ws::Error::none) {
+    failed(error);
+  } else {
+    text = "open";
+    put_shown(text, as_bytes(subprotocol), subprotocol.size(), true);
+    line('=', text);
+  }
   flush_own();
 }
 
@@ -263,16 +270,17 @@ void Dump::received(const ws::Event& event) {
       put_decimal(text, event.code);
       put_shown(text, as_bytes(event.reason), event.reason.size(), true);
       return line('=', text);
-    case ws::Event::Kind::failed: {
+    case ws::Event::Kind::failed:
       peer_ended_ = true;
-      const ws::ErrorInfo row = ws::info(event.error);
-      text = "fail ";
-      text += row.name;
-      std::string comment(row.section.starts_with("RFC") ? "" : "RFC 6455 ");
-      comment.append(row.section).append(": ").append(row.text);
-      return line('=', text, comment);
-    }
+      return failed(event.error);
   }
+}
+
+void Dump::failed(ws::Error error) {
+  const ws::ErrorInfo row = ws::info(error);
+  std::string comment(row.section.starts_with("RFC") ? "" : "RFC 6455 ");
+  comment.append(row.section).append(": ").append(row.text);
+  line('=', std::string("fail ").append(row.name), comment);
 }
 
 // What our program did; its frames come after it. A Pong, and a Close frame that answers, are sent

@@ -44,7 +44,7 @@ class Dump final : public Reader {
 
   void on_request(const ws::http::Request& request, std::string_view head) override;
   void on_response(const ws::http::Response& response, std::string_view head) override;
-  void on_upgrade(const Proof& proof, std::string_view subprotocol) override;
+  void on_upgrade(const Proof& proof, std::string_view subprotocol, ws::Error error) override;
   void on_body(Side from, Bytes bytes) override;
   void on_frame(Side from, const FrameBytes& frame) override;
   void on_event(Side from, const ws::Event& event) override;
@@ -55,6 +55,7 @@ class Dump final : public Reader {
   void head_lines(Side from, std::string_view head);
   void payload_lines(char kind, const FrameBytes& frame);
   void received(const ws::Event& event);
+  void failed(ws::Error error);
   void sent(const ws::Event& event);
   char kind_of(Side from) const { return from == us_ ? '<' : '>'; }
 

@@ -62,6 +62,15 @@ Json Feed::record(std::string_view type, Side from) const {
   return json;
 }
 
+bool Feed::takes() {
+  if (room_ > 0) {
+    --room_;
+    return true;
+  }
+  ++dropped_;
+  return false;
+}
+
 void Feed::opened(std::string_view peer) {
   add(record("opened").put("peer", peer));
 }
@@ -82,7 +91,8 @@ void Feed::on_response(const ws::http::Response&, std::string_view head) {
   add(record("response", Side::server).put("head", as_utf8(head)));
 }
 
-void Feed::on_upgrade(const Proof& proof, std::string_view subprotocol) {
+void Feed::on_upgrade(const Proof& proof, std::string_view subprotocol, ws::Error error) {
+  if (error != ws::Error::none) return;  // no client of a server's own finds one
   add(record("upgrade")
           .put("key", as_utf8(proof.key))
           .put("guid", ws::http::guid)
@@ -92,10 +102,12 @@ void Feed::on_upgrade(const Proof& proof, std::string_view subprotocol) {
 }
 
 void Feed::on_body(Side from, Bytes bytes) {
+  if (!takes()) return;
   add(record("body", from).put("size", bytes.size()));
 }
 
 void Feed::on_frame(Side from, const FrameBytes& frame) {
+  if (!takes()) return;
   const ws::frame::Header& header = frame.header;
   add(record("frame", from)
           .put("head", hex(frame.head))
@@ -111,6 +123,7 @@ void Feed::on_frame(Side from, const FrameBytes& frame) {
 }
 
 void Feed::on_event(Side from, const ws::Event& event) {
+  if (!takes()) return;
   Json json = record("event", from);
   const Bytes shown = event.payload.first(std::min(event.payload.size(), shown_bytes_));
   json.put("event", name_of(event.kind))
@@ -131,6 +144,7 @@ void Feed::on_event(Side from, const ws::Event& event) {
 }
 
 void Feed::on_other_bytes(Side from, Bytes bytes, std::string_view why) {
+  if (!takes()) return;
   const Bytes shown = bytes.first(std::min(bytes.size(), shown_bytes_));
   add(record("bytes", from).put("bytes", hex(shown)).put("size", bytes.size()).put("why", why));
 }

@@ -21,6 +21,14 @@ void put_hex_byte(std::string& out, std::uint8_t byte) {
   out += digits[byte & 0xf];
 }
 
+// What moves about the text around it: marks and embeddings of direction, UAX #9.
+bool is_direction(Bytes text) {
+  if (text.size() < 3 || text[0] != 0xe2) return false;
+  if (text[1] == 0x80)
+    return text[2] >= 0x8e && text[2] <= 0xae && (text[2] < 0x90 || text[2] > 0xa9);
+  return text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9;
+}
+
 void put_escaped(std::string& out, std::uint8_t byte) {
   switch (byte) {
     case '\r':
@@ -70,6 +78,9 @@ void put_quoted(std::string& out, Bytes bytes) {
     if (is_utf8 && is_control) {
       out += "\\xc2";
       put_escaped(out, bytes[++i]);
+    } else if (is_utf8 && is_direction(bytes.subspan(i))) {
+      for (const std::uint8_t byte : bytes.subspan(i, 3)) put_escaped(out, byte);
+      i += 2;
     } else if (is_utf8 && bytes[i] >= 0x80) {
       out += static_cast<char>(bytes[i]);
     } else {

@@ -2,12 +2,14 @@
 #include "app/trace/trace.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <utility>
 
 #include "app/trace/pcapng.h"
+#include "app/trace/text.h"
 #include "app/trace/tracer.h"
 #include "net/fd.h"
 
@@ -17,7 +19,7 @@ void add_trace_flags(Flags& flags, TraceSettings& settings) {
   flags.optional_value(
       "--trace", "FILE",
       "print what goes over each connection, byte by byte, with the RFC's words for it; to FILE, "
-      "or else to standard error",
+      "or else to standard error. Where nobody reads that, the program waits",
       [&settings](std::string_view text) -> std::string {
         settings.trace_file = text;
         return {};
@@ -38,6 +40,9 @@ void add_trace_flags(Flags& flags, TraceSettings& settings) {
 // Tells those that were asked for, the capture first: a trace takes time to print.
 class Trace final : public net::Tap {
  public:
+  explicit Trace(const ws::Limits& limits) : memory_(limits.memory_bytes) {}
+
+  MemoryBudget& memory() { return memory_; }
   void print_to(net::Fd file, trace::Tracer::Settings settings) {
     file_ = std::move(file);
     tracer_.emplace(file_ ? file_.get() : STDERR_FILENO, std::move(settings));
@@ -71,6 +76,7 @@ class Trace final : public net::Tap {
     if (tracer_) tell(*tracer_);
   }
 
+  MemoryBudget memory_;  // of what is decoded
   net::Fd file_;
   std::optional<trace::Tracer> tracer_;
   std::unique_ptr<trace::PcapFile> pcap_;
@@ -81,6 +87,26 @@ void CloseTrace::operator()(Trace* trace) const {
 }
 
 namespace {
+
+// What a test that plays a trace has to know of the options (test/support/wire_dump.h).
+std::string directives_of(const ws::Options& options) {
+  std::string text;
+  for (const std::string& name : options.subprotocols) {
+    text.append(text.empty() ? "subprotocols " : " ").append(name);
+  }
+  if (!text.empty()) text += '\n';
+  if (options.limits.message_bytes != ws::Limits().message_bytes) {
+    text += "limit message_bytes ";
+    trace::put_decimal(text, options.limits.message_bytes);
+    text += '\n';
+  }
+  if (options.limits.message_fragments != ws::Limits().message_fragments) {
+    text += "limit message_fragments ";
+    trace::put_decimal(text, options.limits.message_fragments);
+    text += '\n';
+  }
+  return text;
+}
 
 // What is printed: `--trace`.
 Result<void, net::Error> add_tracer(Trace& trace, const TraceSettings& settings,
@@ -98,11 +124,8 @@ Result<void, net::Error> add_tracer(Trace& trace, const TraceSettings& settings,
                     !file && ::isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr,
                 .shown_bytes = settings.trace_bytes},
       .directives = {}};
-  for (const std::string& name : options.subprotocols) {
-    std::string& line = tracer.directives;
-    line.append(line.empty() ? "subprotocols " : " ").append(name);
-  }
-  if (!tracer.directives.empty()) tracer.directives += '\n';
+  tracer.decoder.memory = &trace.memory();
+  tracer.directives = directives_of(options);
   trace.print_to(std::move(file), std::move(tracer));
   return {};
 }
@@ -111,7 +134,10 @@ Result<void, net::Error> add_tracer(Trace& trace, const TraceSettings& settings,
 
 Result<OpenTrace, net::Error> open_trace(const TraceSettings& settings, ws::Options& options) {
   if (!settings.trace_file && settings.pcap_file.empty()) return OpenTrace();
-  OpenTrace trace(new Trace);
+  // A file that may not grow, or a reader that is gone, ends a trace and not the program.
+  ::signal(SIGXFSZ, SIG_IGN);
+  ::signal(SIGPIPE, SIG_IGN);
+  OpenTrace trace(new Trace(options.limits));
   if (settings.trace_file) TRY(add_tracer(*trace, settings, options));
   if (!settings.pcap_file.empty()) {
     trace->capture_to(TRY(trace::PcapFile::open(settings.pcap_file)));

@@ -101,6 +101,7 @@ void Tracer::on_opened(const net::Stream& stream, net::Opener opener) {
 
 void Tracer::on_received(const net::Stream& stream, Bytes bytes) {
   const std::lock_guard lock(mutex_);
+  if (failed_) return;
   Traced& traced = find(stream);
   traced.feed(other(traced.us), bytes);
   print(traced);
@@ -108,6 +109,7 @@ void Tracer::on_received(const net::Stream& stream, Bytes bytes) {
 
 void Tracer::on_sent(const net::Stream& stream, Bytes bytes) {
   const std::lock_guard lock(mutex_);
+  if (failed_) return;
   Traced& traced = find(stream);
   traced.feed(traced.us, bytes);
   print(traced);

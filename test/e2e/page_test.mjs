@@ -254,6 +254,19 @@ test("page: what is pointed at or has the focus lights up in the bytes and in th
   assert.deepEqual(await lit(".bits"), ["RSV3"]);
 });
 
+test("page: the server's own client sends fragments, and a Ping", async (t) => {
+  const { page } = await openEchoPage(t);
+  await message(page).fill("Hello");
+  await page.getByLabel("Fragment size").fill("2");
+  await pressed(page, "Send in fragments");
+  await wire(page).locator("> .client", { hasText: "continuation" }).nth(1).waitFor();
+  await wire(page).getByText("connection closed", { exact: true }).waitFor();
+  assert.equal(await wire(page).locator("> .client", { hasText: "continuation" }).count(), 2);
+  await screenshot(page, "fragments");
+  await pressed(page, "Send a Ping");
+  await wire(page).locator("> .server", { hasText: "pong" }).waitFor();
+});
+
 test("page: each rule that can be broken leads to its error and its close code", async (t) => {
   const { page } = await openEchoPage(t);
   const rows = [...readFileSync(path.join(repository, "ws/error.cc"), "utf8").matchAll(/\{(\w+), (\d+), \d+,\s+"\1", "([^"]+)"/g)];
@@ -362,14 +375,15 @@ test("page: every control is reached and used by keyboard", async (t) => {
   const { page } = await openEchoPage(t);
   await page.locator(".steps").waitFor();
   const reached = [];
-  for (let i = 0; i < 18; i += 1) {
+  for (let i = 0; i < 21; i += 1) {
     await page.keyboard.press("Tab");
     reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.textContent));
   }
-  reached[14] = reached[14].replace(/^[\d.]+ ms/, "");
+  reached[17] = reached[17].replace(/^[\d.]+ ms/, "");
   assert.deepEqual(reached, ["subprotocol", "connect-button", "text", "Send text", "choose", "ping", "code", "reason",
-    "Close", "Break a rule", "log", "shown", "clear", "entries", reached[14], "§4.1", "§4.2.2", "§4.1"]);
-  assert.match(reached[14], /handshake/);
+    "Close", "fragment-size", "Send in fragments", "real-ping", "Break a rule", "log", "shown", "clear", "entries",
+    reached[17], "§4.1", "§4.2.2", "§4.1"]);
+  assert.match(reached[17], /handshake/);
   await button(page, "Send text").focus();
   await page.keyboard.press("Space");
   await row(page, /received text Hello/);

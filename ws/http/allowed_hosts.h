@@ -29,6 +29,8 @@ class AllowedHosts {
   // Error::none where the request is for an allowed host; host_not_allowed otherwise.
   Error check(const Request& request) const;
 
+  bool operator==(const AllowedHosts&) const = default;
+
  private:
   std::vector<std::string> entries_;  // none: all hosts are allowed
 };

@@ -203,6 +203,56 @@ TEST_CASE("trace: plain HTTP, one request after another") {
   }
 }
 
+TEST_CASE("trace: requests that don't wait for their responses, with an upgrade at their end") {
+  const std::string text = dump({{Side::client,
+                                  "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+                                  "GET /b HTTP/1.1\r\nHost: a\r\n\r\n" +
+                                      request},
+                                 {Side::server,
+                                  "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"
+                                  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" +
+                                      response},
+                                 hello});
+  CHECK(text.find("< \"ok\"") != text.npos);
+  CHECK(text.find("= open\n") != text.npos);
+  CHECK(text.find("= text \"Hello\"\n") != text.npos);
+}
+
+TEST_CASE("trace: after a refused handshake nothing is kept, and nothing passes for frames") {
+  const std::string text =
+      dump({{Side::client, request + hello.bytes},
+            {Side::server, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"},
+            {Side::client, std::string(1'000'000, 'x')}});
+  CHECK(text.find("= text") == text.npos);
+  CHECK(text.find("# not read any further") != text.npos);
+  CHECK(text.size() < 3000);
+}
+
+TEST_CASE("trace: a client that refuses the response isn't open (RFC 6455 §4.1)") {
+  std::string wrong = response;
+  wrong.replace(wrong.find("s3p"), 3, "S3P");
+  const std::string text =
+      dump({{Side::client, request}, {Side::server, wrong + "\x81\x02hi"}}, Side::client);
+  CHECK(text.find("= fail response_accept_wrong") != text.npos);
+  CHECK(text.find("= open") == text.npos);
+  CHECK(text.find("= text") == text.npos);
+  CHECK(text.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != text.npos);  // what it should have been
+}
+
+TEST_CASE("trace: what there is no memory for isn't read, and isn't called an error") {
+  MemoryBudget memory(10'000);
+  const std::string text =
+      dump({{Side::client, request},
+            {Side::server, response},
+            {Side::client, "\x82\xff\x00\x00\x00\x00\x00\x01\x00\x00\x01\x02\x03\x04"s +
+                               std::string(30'000, 'x')},
+            {Side::client, std::string(36'000, 'x')}},
+           Side::server, 0, {.memory = &memory, .shown_bytes = 10});
+  CHECK(text.find("= fail") == text.npos);
+  CHECK(text.find("not read any further") != text.npos);
+  CHECK(memory.used_bytes() == 0);
+}
+
 TEST_CASE("trace: what is no HTTP, and a proxy's header") {
   CHECK(dump({{Side::client, "\x16\x03\x01\x02"}}).starts_with("> 16 03 01 02"));
   const std::string text =

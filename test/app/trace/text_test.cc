@@ -37,6 +37,9 @@ TEST_CASE("trace: a quoted text can be printed anywhere, and read back") {
   // C1 control characters, of which terminals understand some: U+009B is CSI.
   CHECK(quoted("\xc2\x9b"
                "31m\xc2\xa0") == "\"\\xc2\\x9b31m\xc2\xa0\"");
+  // What turns the text around: U+202E, U+2066; not U+2026 or U+2190.
+  CHECK(quoted("a\u202eb\u2066\u200f") == R"("a\xe2\x80\xaeb\xe2\x81\xa6\xe2\x80\x8f")");
+  CHECK(quoted("\u2026\u2190\u200b") == "\"\u2026\u2190\u200b\"");
   CHECK(quoted("\xe2\x82") == R"("\xe2\x82")");
   CHECK(quoted("\xff"
                "ä") == R"("\xff\xc3\xa4")");
