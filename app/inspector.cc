@@ -340,6 +340,10 @@ void Inspector::on_sent(const net::Stream& stream, Bytes bytes) {
   feed(stream, trace::Side::server, bytes);
 }
 
+void Inspector::on_settled(const net::Stream& stream) {
+  if (next_ != nullptr) next_->on_settled(stream);
+}
+
 void Inspector::feed(const net::Stream& stream, trace::Side from, Bytes bytes) {
   const std::lock_guard lock(mutex_);
   Shown* shown = find(stream);

@@ -98,6 +98,7 @@ void Stream::uncork() {
   Loop::Cork& cork = loop_.cork();
   if (cork.size > 0 && !send_cork()) break_off();
   cork.owner = nullptr;
+  if (Tap* tap = loop_.tap(); tap != nullptr && fd_) tap->on_settled(*this);
   if (finish_ != Finish::no && !closed_ && output_ == nullptr) output_empty();
 }
 

@@ -28,6 +28,9 @@ class Tap {
   virtual void on_received(const Stream& stream, Bytes bytes) = 0;
   virtual void on_sent(const Stream& stream, Bytes bytes) = 0;
 
+  // What came has been dealt with, and what that leads to was sent, as far as it can be by now.
+  virtual void on_settled(const Stream& stream) = 0;
+
   // The peer has sent its FIN (`error` is 0), or the connection broke (an errno).
   virtual void on_peer_ended(const Stream& stream, int error) = 0;
   // We have sent our FIN, and still receive.

@@ -78,7 +78,7 @@ void put_shown(std::string& out, Bytes payload, std::size_t shown_bytes, bool qu
 
 // ── Lines ────────────────────────────────────────────────────────────────────────────────────
 
-void Dump::line(char kind, std::string_view text, std::string_view comment) {
+std::string Dump::line(char kind, std::string_view text, std::string_view comment) const {
   std::string_view colour;
   switch (kind) {
     case '>':
@@ -93,108 +93,151 @@ void Dump::line(char kind, std::string_view text, std::string_view comment) {
     default:
       colour = "\x1b[1m";  // bold
   }
-  if (in_colour_) out_ += colour;
-  const std::size_t begin = out_.size();
-  if (kind != 0) out_ += kind;
-  if (kind != 0 && !text.empty()) out_ += ' ';
-  out_ += text;
+  std::string out;
+  if (kind != 0) out += kind;
+  if (kind != 0 && !text.empty()) out += ' ';
+  out += text;
   if (!comment.empty()) {
-    const std::size_t width = out_.size() - begin;
-    out_.append(width < comment_column ? comment_column - width : 2, ' ');
-    if (in_colour_) out_ += "\x1b[0;2m";
-    out_.append("# ").append(comment);
+    const std::size_t width = out.size();
+    out.append(width < comment_column ? comment_column - width : 2, ' ');
+    if (in_colour_) out += "\x1b[0;2m";
+    out.append("# ").append(comment);
   }
-  if (in_colour_) out_ += "\x1b[0m";
-  out_ += '\n';
+  if (in_colour_) out = std::string(colour).append(out).append("\x1b[0m");
+  return out += '\n';
 }
 
 void Dump::begin(std::string_view title, std::string_view directives) {
-  out_ += '\n';
   std::string text = "case ";
-  line(0, text.append(title));
-  line(0, us_ == Side::server ? "role server" : "role client");
-  line(0, "begin handshake");
+  out_.append("\n").append(line(0, text.append(title)));
+  out_ += line(0, us_ == Side::server ? "role server" : "role client");
+  out_ += line(0, "begin handshake");
   out_ += directives;
 }
 
 void Dump::note(std::string_view text) {
-  line('#', text);
+  settle();
+  out_ += line('#', text);
+}
+
+void Dump::note_of_peer(std::string_view text) {
+  came({line('#', text)});
 }
 
 void Dump::finish() {
-  line('<', "fin", "the end of what we send: TCP's FIN   RFC 6455 §7.1.1");
+  settle();
+  out_ += line('<', "fin", "the end of what we send: TCP's FIN   RFC 6455 §7.1.1");
+}
+
+// ── Order ────────────────────────────────────────────────────────────────────────────────────
+
+void Dump::came(Lines lines) {
+  lines.text.insert(0, std::exchange(coming_, {}));
+  came_.push_back(std::move(lines));
+}
+
+void Dump::went(Lines lines) {
+  lines.text += std::exchange(going_, {});
+  went_.push_back(std::move(lines));
+}
+
+// All that one read brings is known before the first of it is dealt with, and what that leads to is
+// mostly sent at once. Here each answer goes behind what it answers. What our program sent before
+// an answer, it sent before that came to pass.
+void Dump::settle() {
+  if (!going_.empty()) went({{}, Cue::request});
+  std::string program;
+  auto next = came_.begin();
+  for (const Lines& lines : went_) {
+    const auto cue = std::find_if(next, came_.end(),
+                                  [&lines](const Lines& one) { return one.cue == lines.cue; });
+    if (lines.cue == Cue::none || cue == came_.end()) {
+      program += lines.text;
+      continue;
+    }
+    for (; next != cue; ++next) out_ += next->text;
+    out_.append(std::exchange(program, {})).append(cue->text).append(lines.text);
+    next = cue + 1;
+  }
+  for (; next != came_.end(); ++next) out_ += next->text;
+  out_.append(program).append(std::exchange(coming_, {}));
+  came_.clear();
+  went_.clear();
 }
 
 // ── HTTP ─────────────────────────────────────────────────────────────────────────────────────
 
-void Dump::head_lines(Side from, std::string_view head) {
+std::string Dump::head_lines(Side from, std::string_view head) const {
+  std::string lines;
   while (!head.empty()) {
-    const std::string_view one = head.substr(0, head.find('\n') + 1);
+    const std::size_t end = head.find('\n');
+    const std::string_view one = head.substr(0, end == head.npos ? end : end + 1);
     std::string text;
-    put_quoted(text, as_bytes(one.empty() ? head : one));
-    line(kind_of(from), text);
-    head.remove_prefix(one.empty() ? head.size() : one.size());
+    put_quoted(text, as_bytes(one));
+    lines += line(kind_of(from), text);
+    head.remove_prefix(one.size());
   }
+  return lines;
+}
+
+std::string Dump::client_directives(const ws::http::Request& request) const {
+  std::string text("url ws://");
+  std::string lines = line(0, text.append(request.authority()).append(request.target()));
+  std::array<std::uint8_t, 18> nonce;
+  const auto size =
+      crypto::base64_decode(request.field("sec-websocket-key").value_or(std::string_view()), nonce);
+  text = "nonce ";
+  put_hex(text, {nonce.data(), size.value_or(0)});
+  lines += line(0, text);
+  if (const auto origin = request.field("origin")) {
+    text = "origin ";
+    put_quoted(text, as_bytes(*origin));
+    lines += line(0, text);
+  }
+  return lines;
 }
 
 void Dump::on_request(const ws::http::Request& request, std::string_view head) {
-  if (us_ == Side::client) {
-    std::string text("url ws://");
-    line(0, text.append(request.authority()).append(request.target()));
-    std::array<std::uint8_t, 18> nonce;
-    const auto size = crypto::base64_decode(
-        request.field("sec-websocket-key").value_or(std::string_view()), nonce);
-    text = "nonce ";
-    put_hex(text, {nonce.data(), size.value_or(0)});
-    line(0, text);
-    if (const auto origin = request.field("origin")) {
-      text = "origin ";
-      put_quoted(text, as_bytes(*origin));
-      line(0, text);
-    }
+  const std::string lines = head_lines(Side::client, head);
+  if (us_ == Side::client) return went({client_directives(request) + lines});
+  std::string event;
+  if (!ws::http::wants_upgrade(request)) {
+    std::string text("request ");
+    event = line('=', text.append(request.method()).append(" ").append(request.target()));
   }
-  head_lines(Side::client, head);
-  if (us_ == Side::client || ws::http::wants_upgrade(request)) return;
-  std::string text("request ");
-  line('=', text.append(request.method()).append(" ").append(request.target()));
+  came({lines + event, Cue::request});
 }
 
 void Dump::on_response(const ws::http::Response&, std::string_view head) {
-  if (us_ == Side::client) return head_lines(Side::server, head);
-  own_frame_.swap(out_);  // on_upgrade() comes first, if it comes
-  head_lines(Side::server, head);
-  own_frame_.swap(out_);
+  (us_ == Side::client ? coming_ : going_) += head_lines(Side::server, head);
 }
 
 void Dump::on_upgrade(const Proof& proof, std::string_view subprotocol, ws::Error error) {
-  note("Sec-WebSocket-Accept is made of Sec-WebSocket-Key   RFC 6455 §4.2.2 item 5.4");
+  std::string lines =
+      line('#', "Sec-WebSocket-Accept is made of Sec-WebSocket-Key   RFC 6455 §4.2.2 item 5.4");
   std::string text("  key and GUID   ");
-  note(text.append(proof.key).append(ws::http::guid));
+  lines += line('#', text.append(proof.key).append(ws::http::guid));
   text = "  SHA-1 of them  ";
   put_hex(text, proof.digest);
-  note(text);
+  lines += line('#', text);
   text = "  its Base64     ";
-  note(text.append(proof.accept));
-  if (error != ws::Error::none) {
-    failed(error);
-  } else {
-    text = "open";
-    put_shown(text, as_bytes(subprotocol), subprotocol.size(), true);
-    line('=', text);
-  }
-  flush_own();
+  lines += line('#', text.append(proof.accept));
+  text = "open";
+  put_shown(text, as_bytes(subprotocol), subprotocol.size(), true);
+  lines += error != ws::Error::none ? failure(error) : line('=', text);
+  us_ == Side::client ? came({lines}) : went({lines, Cue::request});
 }
 
 void Dump::on_body(Side from, Bytes bytes) {
-  flush_own();
   std::string text;
   put_shown(text, bytes, shown_bytes_, true);
-  line(kind_of(from), text.substr(1), "the body");
+  (from == us_ ? going_ : coming_) += line(kind_of(from), text.substr(1), "the body");
 }
 
 // ── Frames ───────────────────────────────────────────────────────────────────────────────────
 
-void Dump::payload_lines(char kind, const FrameBytes& frame) {
+std::string Dump::payload_lines(char kind, const FrameBytes& frame) const {
+  std::string lines;
   std::string comment;
   if (frame.header.masked) {
     put_mixed(comment, frame.unmasked.first(std::min(frame.unmasked.size(), bytes_per_line)));
@@ -209,113 +252,113 @@ void Dump::payload_lines(char kind, const FrameBytes& frame) {
     frame.header.masked || frame.compressed ? put_hex(text, part) : put_mixed(text, part);
     left = left.subspan(part.size());
     if (left.empty() && frame.came > frame.payload.size()) text += " ...";
-    line(kind, text, std::exchange(comment, {}));
+    lines += line(kind, text, std::exchange(comment, {}));
   }
   if (frame.came > frame.payload.size()) {
     std::string text("... and ");
     put_decimal(text, frame.came - frame.payload.size());
-    note(text.append(" bytes more"));
+    lines += line('#', text.append(" bytes more"));
   }
   if (frame.came < frame.header.payload_size) {
     std::string text("the frame lacks ");
     put_decimal(text, frame.header.payload_size - frame.came);
-    note(text.append(" bytes"));
+    lines += line('#', text.append(" bytes"));
   }
+  return lines;
 }
 
-void Dump::on_frame(Side from, const FrameBytes& frame) {
-  const bool is_own = from == us_;
-  if (is_own) own_frame_.swap(out_);
+std::string Dump::frame_lines(Side from, const FrameBytes& frame) const {
+  std::string lines;
   const bool has_key = frame.header.masked && frame.head.size() >= 6;  // or it was cut off
-  if (is_own && has_key) {
+  if (from == us_ && has_key) {
     std::string text("keys ");
     put_hex(text, frame.head.last(4));
-    line(0, text);
+    lines += line(0, text);
   }
   std::string text;
   put_hex(text, frame.head);
-  line(kind_of(from), text, bits_of(frame));
-  payload_lines(kind_of(from), frame);
-  if (is_own) own_frame_.swap(out_);
+  lines += line(kind_of(from), text, bits_of(frame));
+  return lines += payload_lines(kind_of(from), frame);
 }
 
-void Dump::flush_own() {
-  out_ += own_frame_;
-  own_frame_.clear();
+void Dump::on_frame(Side from, const FrameBytes& frame) {
+  (from == us_ ? going_ : coming_) += frame_lines(from, frame);
 }
 
 void Dump::on_event(Side from, const ws::Event& event) {
-  from == us_ ? sent(event) : received(event);
+  from == us_ ? went(sent(event)) : came(received(event));
 }
 
 // What our program is told.
-void Dump::received(const ws::Event& event) {
+Dump::Lines Dump::received(const ws::Event& event) {
   std::string text;
   switch (event.kind) {
     case ws::Event::Kind::none:
     case ws::Event::Kind::chunk:
-      return;
+      return {};
     case ws::Event::Kind::message:
       text = event.opcode == Opcode::text ? "text" : "binary";
       put_shown(text, event.payload, shown_bytes_, event.opcode == Opcode::text);
-      return line('=', text);
+      return {line('=', text)};
     case ws::Event::Kind::ping:
     case ws::Event::Kind::pong:
       text = event.kind == ws::Event::Kind::ping ? "ping" : "pong";
       put_shown(text, event.payload, shown_bytes_, false);
-      return line('=', text);
+      return {line('=', text), event.kind == ws::Event::Kind::ping ? Cue::ping : Cue::none};
     case ws::Event::Kind::close:
       peer_ended_ = true;
       text = "close ";
       put_decimal(text, event.code);
       put_shown(text, as_bytes(event.reason), event.reason.size(), true);
-      return line('=', text);
+      return {line('=', text), Cue::end};
     case ws::Event::Kind::failed:
       peer_ended_ = true;
-      return failed(event.error);
+      return {failure(event.error), Cue::end};
   }
+  return {};
 }
 
-void Dump::failed(ws::Error error) {
+std::string Dump::failure(ws::Error error) const {
   const ws::ErrorInfo row = ws::info(error);
   std::string comment(row.section.starts_with("RFC") ? "" : "RFC 6455 ");
   comment.append(row.section).append(": ").append(row.text);
-  line('=', std::string("fail ").append(row.name), comment);
+  return line('=', std::string("fail ").append(row.name), comment);
 }
 
-// What our program did; its frames come after it. A Pong, and a Close frame that answers, are sent
-// without it.
-void Dump::sent(const ws::Event& event) {
+// What our program did, ahead of its frames. A Pong, and a Close frame that answers, aren't its
+// doing.
+Dump::Lines Dump::sent(const ws::Event& event) const {
   std::string text;
   switch (event.kind) {
     case ws::Event::Kind::message:
       text = event.opcode == Opcode::text ? "send text" : "send binary";
       put_shown(text, event.payload, shown_bytes_, event.opcode == Opcode::text);
-      line('!', text);
-      break;
+      return {line('!', text)};
     case ws::Event::Kind::ping:
       text = "ping";
       put_shown(text, event.payload, shown_bytes_, false);
-      line('!', text);
-      break;
+      return {line('!', text)};
+    case ws::Event::Kind::pong:
+      return {{}, Cue::ping};
     case ws::Event::Kind::close:
-      if (peer_ended_) break;
+      if (peer_ended_) return {{}, Cue::end};
       text = "close ";
       put_decimal(text, event.code);
       put_shown(text, as_bytes(event.reason), event.reason.size(), true);
-      line('!', text);
-      break;
-    default:  // a Pong; the rest isn't what we send
-      break;
+      return {line('!', text)};
+    case ws::Event::Kind::none:
+    case ws::Event::Kind::chunk:
+    case ws::Event::Kind::failed:
+      break;  // nothing that we send
   }
-  flush_own();
+  return {};
 }
 
 void Dump::on_other_bytes(Side from, Bytes bytes, std::string_view why) {
-  flush_own();
   std::string text;
   put_shown(text, bytes, shown_bytes_, false);
-  line(kind_of(from), text.empty() ? text : text.substr(1), why);
+  const std::string lines = line(kind_of(from), text.empty() ? text : text.substr(1), why);
+  from == us_ ? went({lines}) : came({lines});
 }
 
 }  // namespace sockeye::app::trace

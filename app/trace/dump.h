@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/trace/decoder.h"
 
@@ -37,10 +38,12 @@ class Dump final : public Reader {
   void begin(std::string_view title, std::string_view directives);
   // A line of comment.
   void note(std::string_view text);
+  // The same, of what the peer did.
+  void note_of_peer(std::string_view text);
   // We have ended our half of TCP.
   void finish();
-  // Nothing more will be sent.
-  void flush_own();
+  // What came has been dealt with: puts it and what it led to in order.
+  void settle();
 
   void on_request(const ws::http::Request& request, std::string_view head) override;
   void on_response(const ws::http::Response& response, std::string_view head) override;
@@ -51,19 +54,34 @@ class Dump final : public Reader {
   void on_other_bytes(Side from, Bytes bytes, std::string_view why) override;
 
  private:
-  void line(char kind, std::string_view text, std::string_view comment = {});
-  void head_lines(Side from, std::string_view head);
-  void payload_lines(char kind, const FrameBytes& frame);
-  void received(const ws::Event& event);
-  void failed(ws::Error error);
-  void sent(const ws::Event& event);
+  // What we send without our program's doing answers the first of these that came and has none.
+  enum class Cue : std::uint8_t { none, request, ping, end };
+  struct Lines {
+    std::string text;
+    Cue cue = Cue::none;
+  };
+
+  std::string line(char kind, std::string_view text, std::string_view comment = {}) const;
+  std::string head_lines(Side from, std::string_view head) const;
+  std::string client_directives(const ws::http::Request& request) const;
+  std::string frame_lines(Side from, const FrameBytes& frame) const;
+  std::string payload_lines(char kind, const FrameBytes& frame) const;
+  std::string failure(ws::Error error) const;
+  Lines received(const ws::Event& event);
+  Lines sent(const ws::Event& event) const;
+  void came(Lines lines);
+  void went(Lines lines);
   char kind_of(Side from) const { return from == us_ ? '<' : '>'; }
 
   std::string& out_;
   const Side us_;
   const bool in_colour_;
   const std::size_t shown_bytes_;
-  std::string own_frame_;    // lines of it: what made us send it is said first
+  // Since settle(), and what is not whole yet.
+  std::vector<Lines> came_;
+  std::vector<Lines> went_;
+  std::string coming_;
+  std::string going_;
   bool peer_ended_ = false;  // its Close frame, or its error, has come
 };
 

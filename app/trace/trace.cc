@@ -59,6 +59,9 @@ class Trace final : public net::Tap {
   void on_sent(const net::Stream& stream, Bytes bytes) override {
     each([&](auto& tap) { tap.on_sent(stream, bytes); });
   }
+  void on_settled(const net::Stream& stream) override {
+    each([&](auto& tap) { tap.on_settled(stream); });
+  }
   void on_peer_ended(const net::Stream& stream, int error) override {
     each([&](auto& tap) { tap.on_peer_ended(stream, error); });
   }

@@ -25,12 +25,6 @@ struct Tracer::Traced {
         dump(out, our_side, settings.style),
         decoder(dump, settings.decoder) {}
 
-  // Hands on what came, and what it leads to, in the order of a dump.
-  void feed(Side from, Bytes bytes) {
-    decoder.feed(from, bytes);
-    dump.flush_own();
-  }
-
   const net::Stream& stream;
   const std::uint64_t number;
   const Side us;
@@ -103,15 +97,20 @@ void Tracer::on_received(const net::Stream& stream, Bytes bytes) {
   const std::lock_guard lock(mutex_);
   if (failed_) return;
   Traced& traced = find(stream);
-  traced.feed(other(traced.us), bytes);
-  print(traced);
+  traced.decoder.feed(other(traced.us), bytes);
 }
 
 void Tracer::on_sent(const net::Stream& stream, Bytes bytes) {
   const std::lock_guard lock(mutex_);
   if (failed_) return;
   Traced& traced = find(stream);
-  traced.feed(traced.us, bytes);
+  traced.decoder.feed(traced.us, bytes);
+}
+
+void Tracer::on_settled(const net::Stream& stream) {
+  const std::lock_guard lock(mutex_);
+  Traced& traced = find(stream);
+  traced.dump.settle();
   print(traced);
 }
 
@@ -121,9 +120,8 @@ void Tracer::on_peer_ended(const net::Stream& stream, int error) {
   traced.decoder.end(other(traced.us));
   traced.peer_ended = true;
   errno = error;
-  traced.dump.note(error == 0 ? "the peer has ended TCP: its FIN"
-                              : net::system_error("the connection is broken").message);
-  print(traced);
+  traced.dump.note_of_peer(error == 0 ? "the peer has ended TCP: its FIN"
+                                      : net::system_error("the connection is broken").message);
 }
 
 void Tracer::on_ended(const net::Stream& stream) {
@@ -139,7 +137,6 @@ void Tracer::on_closed(const net::Stream& stream) {
   const std::lock_guard lock(mutex_);
   Traced& traced = find(stream);
   for (const Side side : {Side::client, Side::server}) traced.decoder.end(side);
-  traced.dump.flush_own();
   if (!traced.ended && !traced.peer_ended) traced.dump.finish();
   traced.dump.note("the socket is closed");
   print(traced);

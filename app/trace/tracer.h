@@ -37,6 +37,7 @@ class Tracer final : public net::Tap {
   void on_opened(const net::Stream& stream, net::Opener opener) override;
   void on_received(const net::Stream& stream, Bytes bytes) override;
   void on_sent(const net::Stream& stream, Bytes bytes) override;
+  void on_settled(const net::Stream& stream) override;
   void on_peer_ended(const net::Stream& stream, int error) override;
   void on_ended(const net::Stream& stream) override;
   void on_closed(const net::Stream& stream) override;

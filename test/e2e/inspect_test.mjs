@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import test from "node:test";
 import WebSocket from "ws";
-import { openRaw } from "./support/raw_client.mjs";
+import { peakBytes } from "./support/process.mjs";
+import { openRaw, RawClient, upgradeRequest } from "./support/raw_client.mjs";
 import { atEnd, eventually, startEcho } from "./support/sockeye.mjs";
 
 // What the page's second WebSocket receives.
@@ -184,4 +185,72 @@ test("inspector: there are only so many pages that look on", async (t) => {
     atEnd(t, () => next.terminate());
     return new Promise((resolve) => next.once("message", () => resolve(true)).once("close", () => resolve(false)));
   }, "a place that has become free");
+});
+
+// The Close frame of a page too many is sent while the cork is nearly full: it must not wait for
+// itself.
+test("inspector: a page too many, with an output buffer that is nearly full", async (t) => {
+  const server = await startEcho(t);
+  for (let i = 0; i < 16; ++i) await inspect(t, server);
+  const client = await RawClient.connect(t, { host: server.hostname, port: server.port });
+  const plain = "HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n";
+  const probe = await RawClient.connect(t, { host: server.hostname, port: server.port });
+  probe.write(plain);
+  await eventually(() => probe.received.includes("\r\n\r\n"), "an answer");
+  const count = Math.floor((262_144 - 180) / probe.received.length);
+  client.write(plain.repeat(count) + upgradeRequest(server.host, { "Sec-WebSocket-Protocol": "sockeye-inspect" }));
+  await eventually(() => client.received.includes("enough pages look on") || client.ended, "its end");
+  await echo(server.url, "served as ever");
+});
+
+test("inspector: what a page is shown has bounds, whatever a peer sends", async (t) => {
+  const server = await startEcho(t);
+  const page = await inspect(t, server);
+  const before = peakBytes(server.child.pid);
+  const pongs = Buffer.alloc(6 * 60_000);
+  for (let i = 0; i < pongs.length; i += 6) pongs.writeUInt16BE(0x8a80, i);
+  const peers = [];
+  for (let i = 0; i < 20; ++i) peers.push(await openRaw(t, server, {}, `/?trace=${page.hello.token}`));
+  for (const peer of peers) peer.write(pongs);
+  await page.first({ type: "lost" }, "that something is left out");
+  await echo(server.url, "served as ever");
+  assert.ok(peakBytes(server.child.pid) - before < 60_000_000, "memory");
+});
+
+test("inspector: after a refused handshake nothing is kept of what a peer sends", async (t) => {
+  const server = await startEcho(t);
+  const page = await inspect(t, server);
+  const before = peakBytes(server.child.pid);
+  const client = await RawClient.connect(t, { host: server.hostname, port: server.port });
+  client.write(upgradeRequest(server.host, { "Sec-WebSocket-Version": "12" }, `/?trace=${page.hello.token}`));
+  const chunk = Buffer.alloc(1_000_000);
+  for (let i = 0; i < 100 && !client.ended; ++i) await new Promise((resolve) => client.socket.write(chunk, resolve));
+  await page.first({ type: "bytes" }, "what nobody reads");
+  assert.ok(peakBytes(server.child.pid) - before < 40_000_000, "memory");
+});
+
+test("inspector: a page doesn't see a page, by whatever request came before", async (t) => {
+  const server = await startEcho(t);
+  const page = await inspect(t, server);
+  const client = await RawClient.connect(t, { host: server.hostname, port: server.port });
+  client.write(`HEAD /?trace=${page.hello.token} HTTP/1.1\r\nHost: ${server.host}\r\n\r\n` +
+    upgradeRequest(server.host, { "Sec-WebSocket-Protocol": "sockeye-inspect" }));
+  await eventually(() => client.received.includes('"type":"hello"'), "its greeting");
+  await echo(page.url, "own");
+  await page.first({ event: "message", payload: Buffer.from("own").toString("hex") }, "its own");
+  assert.ok(!JSON.stringify(page.records).includes(Buffer.from('"token"').toString("hex")));
+});
+
+test("inspector: a page is let in by an address or this machine's name, not by a stranger's", async (t) => {
+  const opens = (server, host) => new Promise((resolve) => {
+    const socket = new WebSocket(server.url, "sockeye-inspect", { headers: { Host: host } });
+    socket.once("open", () => resolve(true)).once("error", () => resolve(false));
+    atEnd(t, () => socket.terminate());
+  });
+  const server = await startEcho(t, "--inspect");
+  for (const host of ["localhost", "LOCALHOST:1234", "127.0.0.1:1", "[::1]", "192.0.2.1"]) assert.ok(await opens(server, host), host);
+  for (const host of ["evil.example", "127.0.0.1.evil.example"]) assert.ok(!await opens(server, host), host);
+  const named = await startEcho(t, "--host", "wire.example");
+  assert.ok(await opens(named, "wire.example"));
+  assert.ok(!await opens(named, "evil.example"));
 });

@@ -11,7 +11,7 @@ import path from "node:path";
 import test from "node:test";
 import WebSocket from "ws";
 import { launch, openPage } from "./support/chromium.mjs";
-import { frame, openRaw, TEXT } from "./support/raw_client.mjs";
+import { CLOSE, frame, openRaw, PING, TEXT } from "./support/raw_client.mjs";
 import { binary, eventually, repository, scratchFolder, start, startEcho } from "./support/sockeye.mjs";
 
 // Plays the dumps of a folder: `make e2e` builds it beside the program.
@@ -138,6 +138,43 @@ test("trace: a broken rule is named, with its section and the answer", { skip },
   assert.match(trace, /^= fail frame_not_masked +# RFC 6455 §5\.1: /m);
   assert.match(trace, /^< 88 .*opcode 8 Close/m);
   await runsAsTest(t, trace);
+});
+
+test("trace: what came in one piece runs as a dump, too, in the order in which it was dealt with", { skip }, async (t) => {
+  const server = await tracing(t);
+  const pieces = [
+    [frame(TEXT, "one"), frame(PING, "p"), frame(TEXT, "two"), frame(PING), frame(CLOSE, "\x03\xe8")],
+    [frame(TEXT, "one"), frame(CLOSE, "\x03\xe8")],
+    [frame(TEXT, "one"), frame(TEXT, "not masked", { masked: false })],
+    [frame(TEXT, "in ", { fin: false }), frame(PING), frame(0, "two")],
+  ];
+  for (const frames of pieces) {
+    const client = await openRaw(t, server);
+    client.write(Buffer.concat(frames));
+    if (frames.length !== 3) await client.end();
+    else await eventually(() => client.received.includes("in two"), "the echo");
+    client.socket.destroy();
+  }
+  await runsAsTest(t, await server.trace(pieces.length));
+});
+
+test("trace: the README's own conversation runs as a dump", { skip }, async (t) => {
+  const server = await tracing(t);
+  for (let i = 0; i < 5; ++i) {
+    const cat = start(t, binary, ["cat", server.url]);
+    cat.child.stdin.end("Hello\n");
+    assert.equal(await cat.status(), 0, cat.stderr);
+  }
+  await runsAsTest(t, await server.trace(5));
+});
+
+test("trace: a file that may not grow ends the trace, not the server", async (t) => {
+  const file = path.join(scratchFolder(t), "trace.txt");
+  const server = start(t, "bash", ["-c", `ulimit -f 4; exec ${binary} echo --port 0 --trace=${file}`]);
+  const url = await eventually(() => server.stdout.match(/ws:\S+/)?.[0], "the address");
+  await converse(url, ["x".repeat(200)]);
+  for (let i = 0; i < 10; ++i) await converse(url, ["x".repeat(200)]);
+  assert.match(server.stderr, /the trace ends: cannot write to it: File too large/);
 });
 
 test("trace: of a long payload the first bytes are shown, and how many others there were", async (t) => {

@@ -62,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string text;
   Dump dump(text, (choice & 8) != 0 ? Side::client : Side::server, {.shown_bytes = 20});
   play(dump, settings, choice, input.data());
-  dump.flush_own();
+  dump.settle();
   test::expect(can_be_shown(text), "a trace can be printed anywhere");
 
   std::vector<std::string> records;

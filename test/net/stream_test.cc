@@ -1776,12 +1776,14 @@ class Tapping final : public sockeye::net::Tap {
   void on_peer_ended(const Stream&, int error) override {
     calls += error == 0 ? "peer_ended " : "broken ";
   }
+  void on_settled(const Stream&) override { settled_with = {received.size(), sent.size()}; }
   void on_ended(const Stream&) override { calls += "ended "; }
   void on_closed(const Stream&) override { calls += "closed "; }
 
   std::string calls;
   std::string received;
   std::string sent;
+  std::pair<std::size_t, std::size_t> settled_with;  // so much received and sent
 };
 
 }  // namespace
@@ -1823,6 +1825,7 @@ TEST_CASE("Stream: a tap is told what the kernel gave and took, whichever way it
       CHECK(tapping.received == input);
       CHECK(output == written);
       CHECK(tapping.sent == written);
+      CHECK(tapping.settled_with == std::pair(input.size(), written.size()));
 
       stream.finish_writing();
       CHECK(turn_until(wire.loop, [&] { return tapping.calls == "connected ended "; }));

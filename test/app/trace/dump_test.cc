@@ -40,11 +40,11 @@ std::string dump(const std::vector<Said>& conversation, Side us = Side::server, 
     const std::size_t first = std::min(cut, bytes.size());
     for (const std::string& piece : {bytes.substr(0, first), bytes.substr(first)}) {
       decoder.feed(from, as_bytes(piece));
-      lines.flush_own();
+      lines.settle();
     }
   }
   for (const Side side : {Side::client, Side::server}) decoder.end(side);
-  lines.flush_own();
+  lines.settle();
   return out;
 }
 
@@ -136,6 +136,31 @@ TEST_CASE("trace: a client's part, with the keys that a test needs") {
         "! send text \"Hello\"\nkeys 37 fa 21 3d\n< 81 85 37 fa 21 3d\n< 7f 9f 4d 51 58\n"
         "> 81 05\n> \"Hello\"\n= text \"Hello\"\n"
         "> 88 02\n> 03 e8\n= close 1000\n");
+}
+
+// As they come in one read: all is known before the first of it is dealt with.
+TEST_CASE("trace: an answer stands behind what it answers, and what was sent before, before it") {
+  const std::string ping = "\x89\x80\x00\x00\x00\x00"s;
+  const std::string end = "\x88\x80\x00\x00\x00\x00"s;
+  const std::string message = "\x81\x81\x00\x00\x00\x00x"s;
+  const std::string echoed = "\x81\x01x";
+  std::string out;
+  Dump lines(out, Side::server, {.in_colour = false, .shown_bytes = 100});
+  const Decoder::Settings settings{.shown_bytes = 100};
+  Decoder decoder(lines, settings);
+  decoder.feed(Side::client, as_bytes(request + message + ping + message + ping + end));
+  decoder.feed(Side::server, as_bytes(response));
+  decoder.feed(Side::server, as_bytes(echoed + "\x8a\x00"s + echoed + "\x8a\x00"s + "\x88\x00"s));
+  lines.note_of_peer("FIN");
+  lines.settle();
+  std::string order;
+  for (std::size_t at = 0; at < out.size(); at = out.find('\n', at) + 1) {
+    if (out[at] == '=' || out[at] == '!' || out[at] == '#') order += out.substr(at, 6) + "|";
+    if (out.compare(at, 4, "< 8a") == 0 || out.compare(at, 4, "< 88") == 0)
+      order += out.substr(at, 4) + "|";
+  }
+  CHECK(order.substr(order.find("= open")) ==
+        "= open|= text|! send|= ping|< 8a|= text|! send|= ping|< 8a|= clos|< 88|# FIN\n|");
 }
 
 // A rule may be broken before the frame is whole, so here it matters how the bytes come.

@@ -8,7 +8,7 @@ export const KEY = "dGhlIHNhbXBsZSBub25jZQ==";  // RFC 6455 §1.3
 export const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 // The opening handshake of RFC 6455 §4.1; `fields` replaces fields, or leaves out those set to null.
-export function upgradeRequest(host, fields = {}) {
+export function upgradeRequest(host, fields = {}, target = "/") {
   const all = {
     Host: host,
     Upgrade: "websocket",
@@ -18,7 +18,7 @@ export function upgradeRequest(host, fields = {}) {
     ...fields,
   };
   const lines = Object.entries(all).filter(([, value]) => value !== null);
-  return `GET / HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+  return `GET ${target} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
 }
 
 // The reserved bits of a frame, as its first byte has them.
@@ -133,9 +133,9 @@ export class RawClient {
 }
 
 // A raw connection that has been through the opening handshake; `extensions` are those agreed on.
-export async function openRaw(t, server, fields) {
+export async function openRaw(t, server, fields, target) {
   const client = await RawClient.connect(t, { host: server.hostname, port: server.port });
-  client.write(upgradeRequest(server.host, fields));
+  client.write(upgradeRequest(server.host, fields, target));
   const { status, fields: answer } = await client.response();
   if (status !== 101) throw new Error(`the handshake was answered with ${status}`);
   client.extensions = answer["sec-websocket-extensions"];
