@@ -41,7 +41,7 @@ function fieldsOf({ fin, rsv, opcode, masked, length, compressed, head: hex }, h
     reserved(1), reserved(2), reserved(3),
     ["opcode", 4, "opcode", opcodeName(opcode), !OPCODES[opcode] ? "nobody has defined it (§5.2)"
       : opcode < CLOSE ? "a part of a message (§5.6)" : "a control frame (§5.5)"],
-    ["MASK", 1, "key", "", `the payload is ${masked ? "" : "not "}masked: a client's must be, a server's must not (§5.1)`],
+    ["MASK", 1, "key", "", `the payload is ${masked ? "" : "not "}masked: a client's must be, so that no page can choose the bytes that proxies on the way see (§10.3); a server's must not (§5.1)`],
     ["payload length", 7, "length", short, extended ? `the length stands in the next ${extended} bits (§5.2)` : `${bytes}; up to 125 fit in here (§5.2)`],
     ["extended payload length", extended, "length", bytes, "the highest byte comes first (§5.2)"],
     ["masking key", masked ? 32 : 0, "key", "", "random, and another one for each frame: byte i of the payload is XORed with byte i mod 4 of it (§5.3)"],
@@ -156,7 +156,7 @@ function lightUp(figure, explained, showSum) {
   const groupAround = (part) => part.parentNode.closest("[role=group]");
   const light = (source) => {
     figure.querySelectorAll(".lit").forEach((part) => part.classList.remove("lit"));
-    explained.replaceChildren(...cite(source?.ariaLabel ?? "Point at a field, or move with Tab and the arrow keys."));
+    explained.replaceChildren(...cite(source?.ariaLabel ?? "Point at a field or tap it, or move with Tab and the arrow keys."));
     const bytes = source?.dataset.bytes.split(" ") ?? [];
     for (const byte of bytes) {
       for (const part of figure.querySelectorAll(`[data-bytes~="${byte}"]`)) {
@@ -166,11 +166,12 @@ function lightUp(figure, explained, showSum) {
     }
     showSum(Number(bytes[0] ?? 0));
   };
-  const focused = () => document.activeElement.closest("[data-name]");
-  const pointed = ({ target }) => light(target.closest("[data-name]") ?? (figure.contains(focused()) ? focused() : null));
-  figure.addEventListener("pointerover", pointed);
-  figure.addEventListener("pointerleave", () => light(figure.contains(focused()) ? focused() : null));
-  figure.addEventListener("focusin", pointed);
-  figure.addEventListener("focusout", () => light(null));
+  // What was explained last stays: there are links in it.
+  const chosen = ({ target }) => {
+    const source = target.closest("[data-name]");
+    if (source) light(source);
+  };
+  figure.addEventListener("pointerover", chosen);
+  figure.addEventListener("focusin", chosen);
   light(null);
 }

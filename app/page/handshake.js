@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 import { binary, bytesOf, cite, functions, hexOf, make } from "./parts.js";
 
-const section = (className, title, citation, by, body) =>
-  make("section", className, make("h3", "", title, " ", make("small", "", ...cite(citation)), functions(by)), body);
+const section = (className, title, citation, by, ...body) =>
+  make("section", className, make("h3", "", title, " ", make("small", "", ...cite(citation)), functions(by)), ...body);
 
 // A head, in which the fields that WebSocket needs stand out.
 export function drawHead(title, citation, head, by) {
@@ -22,12 +22,13 @@ export function drawDerivation({ key, guid, sha1, accept }, response, by) {
   const marked = (className, text) => make("mark", className, text);
   const step = (sign, text, ...shown) =>
     make("li", "", make("b", "", sign), make("span", "", ...cite(text)), make("code", "", ...shown));
-  return section("derivation", "Sec-WebSocket-Accept, step by step", "§4.2.2", by, make("ol", "steps",
+  const why = make("p", "hint", ...cite("It shows that the server understood the request as WebSocket. It is no secret, and no password (§1.3)."));
+  return section("derivation", "Sec-WebSocket-Accept, step by step", "§4.2.2", by, why, make("ol", "steps",
     step("", "the key: 16 random bytes, in Base64 (§4.1)", marked("key", key)),
-    step("+", "a GUID, the same for everyone (§1.3)", marked("guid", guid)),
-    step("=", "one after the other", marked("key", key), marked("guid", guid)),
+    step("+", "a fixed text that the RFC names (§1.3)", marked("guid", guid)),
+    step("=", "one behind the other", marked("key", key), marked("guid", guid)),
     step("↓", "the SHA-1 digest of that, 20 bytes", hexOf(bytes)),
-    step("↓", "in Base64: 3 bytes are 4 letters of 6 bits", marked("accept", accept),
+    step("↓", "in Base64: each 3 bytes are 4 letters, 6 bits each", marked("accept", accept),
       make("small", "", `${hexOf(bytes.slice(0, 3))} = ${sixes} = ${[...accept.slice(0, 4)].join(" ")} …`)),
     step(said === accept ? "✓" : "✗", `the response says ${said === accept ? "the same" : "something else"}`, marked("accept", said))));
 }

@@ -70,14 +70,14 @@ function receive(data) {
   const roundTrip = (performance.now() - pingUnderWay.started).toFixed(1) + " ms";
   pingUnderWay = {};
   element("round-trip").textContent = roundTrip;
-  log("received", data, "ping");
+  log("received", data, "round trip");
   note(`round trip ${roundTrip}`);
 }
 
 function ping() {
   pingUnderWay = { text: `ping ${++pings}`, started: performance.now() };
   element("round-trip").textContent = "…";
-  send(pingUnderWay.text, "ping");
+  send(pingUnderWay.text, "round trip");
 }
 
 function showState(state) {

@@ -69,6 +69,17 @@ export function inspect(url) {
 
 export function showOwn() {
   if (own) show(own);
+  lookAtWire();
+}
+
+// Where the wire is below what a person uses.
+function lookAtWire() {
+  if (matchMedia("(max-width: 60rem)").matches) element("wire").scrollIntoView({ behavior: "smooth" });
+}
+
+function provoke(command) {
+  inspector.send(command);
+  lookAtWire();
 }
 
 const say = (text) => (element("wire-note").textContent = text);
@@ -81,17 +92,18 @@ function greet(hello) {
   entries.length = 0;
   shown = own = undefined;
   element("all").hidden = !hello.inspect;
-  element("all-switch").checked = element("provoke").hidden = false;
+  element("all-switch").checked = false;
+  element("provoke").hidden = Object.keys(hello.violations).length === 0;
   element("provoke").onsubmit = (event) => {
     event.preventDefault();
-    inspector.send(`fragment ${element("fragment-size").value} ${element("text").value}`);
+    provoke(`fragment ${element("fragment-size").value} ${element("text").value}`);
   };
-  element("real-ping").onclick = () => inspector.send(`ping ${element("text").value}`);
+  element("real-ping").onclick = () => provoke(`ping ${element("text").value}`);
   element("violations").replaceChildren(...Object.entries(hello.violations).map(([name, { section, text }]) => {
     const button = make("button", "", make("span", "", text), make("small", "", section));
     button.type = "button";
     button.value = name;
-    button.onclick = () => inspector.send(`violate ${name}`);
+    button.onclick = () => provoke(`violate ${name}`);
     return make("li", "", button);
   }));
 }
@@ -136,6 +148,7 @@ const takers = {
     const { name, body, response } = connection.handshake;
     name.textContent = "handshake";
     body.lastChild.before(drawDerivation(record, response, SENT_BY.response));
+    body.append(make("p", "hint", "From here on both sides send frames: a header of 2 to 14 bytes, then the payload."));
   },
 
   body(connection, { time_us, from, size }) {
