@@ -55,7 +55,15 @@ export function atEnd(t, action) {
     const actions = [];
     cleanUps.set(t, actions);
     t.after(async () => {
-      while (actions.length) await actions.pop()();
+      const errors = [];
+      while (actions.length) {
+        try {
+          await actions.pop()();
+        } catch (error) {  // which must not keep the others from their turn
+          errors.push(error);
+        }
+      }
+      if (errors.length) throw errors[0];
     });
   }
   cleanUps.get(t).push(action);
