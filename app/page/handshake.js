@@ -28,7 +28,7 @@ export function drawDerivation({ key, guid, sha1, accept }, response, by) {
     step("+", "a fixed text that the RFC names (§1.3)", marked("guid", guid)),
     step("=", "one behind the other", marked("key", key), marked("guid", guid)),
     step("↓", "the SHA-1 digest of that, 20 bytes", hexOf(bytes)),
-    step("↓", "in Base64: each 3 bytes are 4 letters, 6 bits each", marked("accept", accept),
+    step("↓", "in Base64: 3 bytes make 4 letters", marked("accept", accept),
       make("small", "", `${hexOf(bytes.slice(0, 3))} = ${sixes} = ${[...accept.slice(0, 4)].join(" ")} …`)),
     step(said === accept ? "✓" : "✗", `the response says ${said === accept ? "the same" : "something else"}`, marked("accept", said))));
 }
