@@ -481,7 +481,7 @@ $(FUZZERS:%=fuzz-one-%): fuzz-one-%: $(BUILD)/%_fuzz
 	@tail -n 1 $(BUILD)/$*.log
 
 $(FUZZERS:%=$(BUILD)/%_fuzz): $(BUILD)/%_fuzz: $(BUILD)/obj/test/fuzz/%_fuzz.o $(BUILD)/libsockeye.a
-	$(call say,link)$(LINK) -fsanitize=fuzzer $(WRAPPED) -o $@ $^ $(COMPARED)
+	$(call say,link)$(LINK) -fsanitize=fuzzer $(WRAPPED) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(COMPARED)
 
 $(BUILD)/trace_fuzz: $(call objects,$(wildcard app/trace/*.cc) app/json.cc app/decimal.cc app/flags.cc)
 
