@@ -2,11 +2,13 @@
 //
 // Part of the floor: every other file may include it. A span never owns what it
 // shows; the function that hands one out says how long it holds.
-// Byte order: RFC 6455 §5.2 and FIPS 180-4 both write the most significant byte first.
+// Byte order: RFC 6455 §5.2 and FIPS 180-4 both write the most significant byte first. DEFLATE (RFC
+// 1951 §3.1.1) and SipHash write it last.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -58,6 +60,25 @@ inline void store_be32(std::uint8_t* p, std::uint32_t value) {
 inline void store_be64(std::uint8_t* p, std::uint64_t value) {
   store_be32(p, static_cast<std::uint32_t>(value >> 32));
   store_be32(p + 4, static_cast<std::uint32_t>(value));
+}
+
+inline std::uint64_t load_le64(const std::uint8_t* p) {
+  std::uint64_t word;
+  std::memcpy(&word, p, sizeof(word));
+  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
+  return word;
+}
+
+inline std::uint32_t load_le32(const std::uint8_t* p) {
+  std::uint32_t word;
+  std::memcpy(&word, p, sizeof(word));
+  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap32(word);
+  return word;
+}
+
+inline void store_le64(std::uint8_t* p, std::uint64_t word) {
+  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
+  std::memcpy(p, &word, sizeof(word));
 }
 
 }  // namespace sockeye

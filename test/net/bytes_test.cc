@@ -50,3 +50,18 @@ TEST_CASE("load_be, store_be: the most significant byte first, at any address") 
     CHECK(std::memcmp(p, wire, 8) == 0);
   }
 }
+
+TEST_CASE("load_le, store_le: the least significant byte first, at any address") {
+  constexpr std::uint8_t bytes[] = {0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe};
+  std::uint8_t memory[16] = {};
+  for (std::size_t offset = 0; offset < 8; ++offset) {
+    std::uint8_t* p = memory + offset;
+    std::memcpy(p, bytes, sizeof bytes);
+    CHECK(sockeye::load_le32(p) == 0x76543210);
+    CHECK(sockeye::load_le64(p) == 0xfedcba9876543210);
+
+    std::memset(p, 0, sizeof bytes);
+    sockeye::store_le64(p, 0xfedcba9876543210);
+    CHECK(std::memcmp(p, bytes, 8) == 0);
+  }
+}

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "ws/deflate/format.h"
+#include "net/bytes.h"
 
 namespace sockeye::ws::deflate {
 

@@ -11,10 +11,8 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 namespace sockeye::ws::deflate {
 
@@ -90,27 +88,6 @@ constexpr std::uint16_t in_stream_order(std::uint32_t word, unsigned bits) {
   word = (word & 0x0f0f) << 4 | (word >> 4 & 0x0f0f);
   word = (word & 0x00ff) << 8 | word >> 8;
   return static_cast<std::uint16_t>(word >> (16 - bits));
-}
-
-// §3.1.1: bits are packed from the least significant one of each byte on. So the stream's next 64
-// bits, the first one lowest, are eight bytes, the first one lowest, too.
-inline std::uint64_t load_le64(const std::uint8_t* p) {
-  std::uint64_t word;
-  std::memcpy(&word, p, sizeof(word));
-  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
-  return word;
-}
-
-inline std::uint32_t load_le32(const std::uint8_t* p) {
-  std::uint32_t word;
-  std::memcpy(&word, p, sizeof(word));
-  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap32(word);
-  return word;
-}
-
-inline void store_le64(std::uint8_t* p, std::uint64_t word) {
-  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
-  std::memcpy(p, &word, sizeof(word));
 }
 
 }  // namespace sockeye::ws::deflate

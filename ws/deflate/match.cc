@@ -3,6 +3,8 @@
 
 #include <bit>
 
+#include "net/bytes.h"
+
 namespace sockeye::ws::deflate {
 namespace {
 
