@@ -44,6 +44,10 @@ class Dump final : public Reader {
   void finish();
   // What came has been dealt with: puts it and what it led to in order.
   void settle();
+  // Something is about to come. What was sent with nothing to answer doesn't answer that.
+  void arrival() {
+    if (came_.empty()) settle();
+  }
 
   void on_request(const ws::http::Request& request, std::string_view head) override;
   void on_response(const ws::http::Response& response, std::string_view head) override;

@@ -97,6 +97,7 @@ void Tracer::on_received(const net::Stream& stream, Bytes bytes) {
   const std::lock_guard lock(mutex_);
   if (failed_) return;
   Traced& traced = find(stream);
+  traced.dump.arrival();
   traced.decoder.feed(other(traced.us), bytes);
 }
 

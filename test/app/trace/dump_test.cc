@@ -163,6 +163,21 @@ TEST_CASE("trace: an answer stands behind what it answers, and what was sent bef
         "= open|= text|! send|= ping|< 8a|= text|! send|= ping|< 8a|= clos|< 88|# FIN\n|");
 }
 
+// A backlog may go out, and its answer come, before the stream is settled.
+TEST_CASE("trace: what was sent before something came doesn't answer it") {
+  std::string out;
+  Dump lines(out, Side::client, {.in_colour = false, .shown_bytes = 100});
+  Decoder decoder(lines, {.shown_bytes = 100});
+  decoder.feed(Side::client, as_bytes(request));
+  decoder.feed(Side::server, as_bytes(response));
+  lines.settle();
+  decoder.feed(Side::client, as_bytes("\x88\x80\x00\x00\x00\x00"s));
+  lines.arrival();
+  decoder.feed(Side::server, as_bytes("\x88\x00"s));
+  lines.settle();
+  CHECK(out.find("\n! close 1005") < out.find("\n= close 1005"));
+}
+
 // A rule may be broken before the frame is whole, so here it matters how the bytes come.
 TEST_CASE("trace: a broken rule, and what nobody reads after it") {
   const std::string_view end = "< 88 02\n< 03 ea\n";
