@@ -72,6 +72,11 @@ class Array {
     if (size_ < capacity_ / 4 && capacity_ > kept_capacity) (void)reallocate(capacity_ / 2);
   }
 
+  // Makes capacity() at least `capacity`; false, and nothing changed, when there is no memory.
+  [[nodiscard]] bool reserve(std::size_t capacity) {
+    return capacity <= capacity_ || grow(capacity);
+  }
+
   // Cuts elements off, or adds T{}; false, and nothing changed, when there is no memory.
   [[nodiscard]] bool resize(std::size_t size) {
     if (size > capacity_ && !grow(size)) return false;

@@ -19,6 +19,9 @@ namespace {
 constexpr std::size_t smallest_chunk_bytes = 1024;
 constexpr std::size_t largest_chunk_bytes = 64 * 1024;
 
+// What others hold as well is copied to the queue if it is smaller: that costs less than a chunk.
+constexpr std::size_t hold_limit_bytes = 512;
+
 // How many chunks one sendmsg takes, and how many bytes of backlog one turn sends at most: a fast
 // reader of a long queue must not keep the loop to itself.
 constexpr std::size_t chunks_per_send = 64;
@@ -29,14 +32,19 @@ constexpr std::size_t direct_bytes_per_turn = 1024 * 1024;
 
 }  // namespace
 
-// A piece of the queue: this head, and `capacity` bytes behind it in the same block.
+// A piece of the queue: this head, and `capacity` bytes behind it in the same block; or bytes that
+// lie elsewhere, and are held as long as they wait.
 struct Stream::Chunk {
   Chunk* next;
+  Shared* owner;  // null: the bytes are the chunk's own
+  const std::uint8_t* shared;
   std::size_t capacity;
   std::size_t begin;  // the first byte not sent
   std::size_t end;    // after the last byte written
 
-  std::uint8_t* bytes() { return reinterpret_cast<std::uint8_t*>(this + 1); }
+  std::uint8_t* room() { return reinterpret_cast<std::uint8_t*>(this + 1); }
+  Bytes unsent() { return {(owner != nullptr ? shared : room()) + begin, end - begin}; }
+  std::size_t block_size() const { return sizeof(Chunk) + (owner != nullptr ? 0 : capacity); }
 };
 
 Stream::~Stream() {
@@ -77,6 +85,12 @@ void Stream::on_events(std::uint32_t events) {
   // A reset doesn't wait for a reader that is paused: what it would still find can't be answered.
   if ((events & EPOLLERR) != 0 && reading_paused_) report_end(ECONNRESET);
   uncork();
+}
+
+bool Stream::begin_batch() {
+  if (closed_ || loop_.cork().owner != nullptr) return false;
+  cork();
+  return true;
 }
 
 void Stream::on_agenda() {
@@ -188,19 +202,19 @@ void Stream::resume_reading() {
 
 // ── Writing ──────────────────────────────────────────────────────────────────────────────────
 
-bool Stream::write(Bytes head, Bytes body) {
+bool Stream::write(Bytes head, Bytes body, Shared* owner) {
   if (closed_ || broken_) return true;  // there is nobody to send it to
   if (output_ == nullptr && corked()) {
     Loop::Cork& cork = loop_.cork();
     const std::size_t room = Loop::buffer_bytes - cork.size;
     if (body.size() >= copy_limit_bytes || head.size() > room || body.size() > room - head.size()) {
-      return send_or_queue(head, body);
+      return send_or_queue(head, body, owner);
     }
     copy_bytes(copy_bytes(cork.data + cork.size, head), body);
     cork.size += head.size() + body.size();
     return true;
   }
-  if (!queue(head) || !queue(body)) return false;
+  if (!queue(head) || !queue(body, owner)) return false;
   if (!output_->awaiting_edge) loop_.schedule(*this);
   return true;
 }
@@ -217,7 +231,7 @@ bool Stream::write_newest(Bytes bytes) {
     if (chunk == nullptr) return false;
     output_->newest = chunk;
   }
-  copy_bytes(chunk->bytes(), bytes);
+  copy_bytes(chunk->room(), bytes);
   chunk->end = bytes.size();
   output_->bytes += bytes.size();
   return true;
@@ -242,7 +256,7 @@ std::uint8_t* Stream::append(std::size_t size) {
   chunk->end += size;
   output_->bytes += size;
   if (!output_->awaiting_edge) loop_.schedule(*this);
-  return chunk->bytes() + chunk->end - size;
+  return chunk->room() + chunk->end - size;
 }
 
 // Sends the cork, mostly all that a turn has written, and queues what the kernel doesn't take. As
@@ -270,17 +284,17 @@ bool Stream::send_cork() {
 }
 
 // Sends the cork, `head` and `body` in one call, and queues what the kernel doesn't take.
-bool Stream::send_or_queue(Bytes head, Bytes body) {
+bool Stream::send_or_queue(Bytes head, Bytes body, Shared* owner) {
   Loop::Cork& cork = loop_.cork();
   const Bytes pieces[] = {{cork.data, cork.size}, head, body};
   cork.size = 0;
   if (closed_ || broken_) return true;
   std::size_t sent = send_now(pieces);
-  for (const Bytes piece : pieces) {
+  for (const Bytes& piece : pieces) {
     const std::size_t out = std::min(sent, piece.size());
     sent -= out;
     tell_sent(piece.first(out));
-    if (!queue(piece.subspan(out))) return false;
+    if (!queue(piece.subspan(out), &piece == &pieces[2] ? owner : nullptr)) return false;
   }
   if (output_ != nullptr) output_->blocked = output_->awaiting_edge = true;
   return true;
@@ -325,15 +339,16 @@ Stream::Chunk* Stream::add_chunk(std::size_t capacity) {
   const std::size_t size = Pool::block_size(sizeof(Chunk) + capacity);
   void* memory = loop_.pool().allocate(size);
   if (memory == nullptr) return nullptr;
-  auto* chunk = new (memory) Chunk{nullptr, size - sizeof(Chunk), 0, 0};
+  auto* chunk = new (memory) Chunk{nullptr, nullptr, nullptr, size - sizeof(Chunk), 0, 0};
   (output_->last != nullptr ? output_->last->next : output_->first) = chunk;
   output_->last = chunk;
   return chunk;
 }
 
-bool Stream::queue(Bytes bytes) {
+bool Stream::queue(Bytes bytes, Shared* owner) {
   if (bytes.empty()) return true;
   if (!open_output()) return false;
+  if (owner != nullptr && bytes.size() >= hold_limit_bytes) return queue_held(bytes, *owner);
   while (!bytes.empty()) {
     Chunk* chunk = output_->last;
     if (chunk == nullptr || chunk == output_->newest || chunk->end == chunk->capacity) {
@@ -343,12 +358,30 @@ bool Stream::queue(Bytes bytes) {
       if (chunk == nullptr) return false;
     }
     const Bytes piece = bytes.first(std::min(bytes.size(), chunk->capacity - chunk->end));
-    copy_bytes(chunk->bytes() + chunk->end, piece);
+    copy_bytes(chunk->room() + chunk->end, piece);
     chunk->end += piece.size();
     output_->bytes += piece.size();
     bytes = bytes.subspan(piece.size());
   }
   return true;
+}
+
+// Queues bytes where they lie.
+bool Stream::queue_held(Bytes bytes, Shared& owner) {
+  Chunk* chunk = add_chunk(0);
+  if (chunk == nullptr) return false;
+  owner.hold();
+  chunk->owner = &owner;
+  chunk->shared = bytes.data();
+  chunk->capacity = chunk->end = bytes.size();  // full
+  output_->bytes += bytes.size();
+  return true;
+}
+
+void Stream::release(Chunk* chunk) {
+  const std::size_t size = chunk->block_size();
+  if (chunk->owner != nullptr) chunk->owner->let_go();
+  loop_.pool().release(chunk, size);
 }
 
 void Stream::flush_queue() {
@@ -359,8 +392,9 @@ void Stream::flush_queue() {
     std::size_t total = 0;
     for (Chunk* chunk = output_->first;
          chunk != nullptr && count < chunks_per_send && total < budget; chunk = chunk->next) {
-      pieces[count++] = {chunk->bytes() + chunk->begin, chunk->end - chunk->begin};
-      total += chunk->end - chunk->begin;
+      const Bytes unsent = chunk->unsent();
+      pieces[count++] = {const_cast<std::uint8_t*>(unsent.data()), unsent.size()};
+      total += unsent.size();
     }
     msghdr message{};
     message.msg_iov = pieces;
@@ -394,13 +428,13 @@ void Stream::drop_sent(std::size_t size) {
     Chunk* chunk = output_->first;
     if (chunk == output_->newest) output_->newest = nullptr;
     const std::size_t part = std::min(size, chunk->end - chunk->begin);
-    tell_sent({chunk->bytes() + chunk->begin, part});
+    tell_sent(chunk->unsent().first(part));
     chunk->begin += part;
     size -= part;
     if (chunk->begin < chunk->end) return;
     output_->first = chunk->next;
     if (output_->first == nullptr) output_->last = nullptr;
-    loop_.pool().release(chunk, sizeof(Chunk) + chunk->capacity);
+    release(chunk);
   }
 }
 
@@ -408,7 +442,7 @@ void Stream::drop_output() {
   if (output_ == nullptr) return;
   for (Chunk* chunk = output_->first; chunk != nullptr;) {
     Chunk* next = chunk->next;
-    loop_.pool().release(chunk, sizeof(Chunk) + chunk->capacity);
+    release(chunk);
     chunk = next;
   }
   loop_.pool().release(output_, sizeof(Output));

@@ -41,6 +41,7 @@
 #include "net/bytes.h"
 #include "net/fd.h"
 #include "net/loop.h"
+#include "net/shared.h"
 #include "net/tap.h"
 
 namespace sockeye::net {
@@ -70,9 +71,15 @@ class Stream : public Watcher {
   bool started() const { return static_cast<bool>(fd_); }
 
   // Writes `head` and then `body`; both may be empty and need only live for the call. What the
-  // kernel doesn't take is kept. False when there is no memory to keep it: part of it may be gone
-  // out by then, so all that is left is to close().
-  [[nodiscard]] bool write(Bytes head, Bytes body = {});
+  // kernel doesn't take is kept: of a large body, where it lies, if its `owner` is given. False
+  // when there is no memory to keep it: part of it may be gone out by then, so all that is left is
+  // to close().
+  [[nodiscard]] bool write(Bytes head, Bytes body = {}, Shared* owner = nullptr);
+
+  // What is written until end_batch() goes out in one send, outside the stream's own events. False
+  // while the events of a stream are handled: then it waits in the queue for the agenda.
+  [[nodiscard]] bool begin_batch();
+  void end_batch() { uncork(); }
 
   // The quick way to write a little: where write() would copy `size` bytes into the cork, this is
   // where to put them, and otherwise null. What was put there is then written with commit().
@@ -174,8 +181,10 @@ class Stream : public Watcher {
 
   std::size_t send_now(std::span<const Bytes, 3> pieces);
   [[nodiscard]] bool send_cork();
-  [[nodiscard]] bool send_or_queue(Bytes head, Bytes body);
-  [[nodiscard]] bool queue(Bytes bytes);
+  [[nodiscard]] bool send_or_queue(Bytes head, Bytes body, Shared* owner);
+  [[nodiscard]] bool queue(Bytes bytes, Shared* owner = nullptr);
+  [[nodiscard]] bool queue_held(Bytes bytes, Shared& owner);
+  void release(Chunk* chunk);
   Chunk* add_chunk(std::size_t capacity);
   bool open_output();
   void flush_queue();

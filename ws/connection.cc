@@ -152,6 +152,73 @@ bool Connection::write_message(Opcode opcode, Payload payload, std::uint32_t key
   return to != nullptr;
 }
 
+// ── Topics, and streams of plain HTTP ────────────────────────────────────────────────────────
+
+bool Connection::subscribe(std::string_view topic) {
+  return endpoint_.topics().subscribe(*this, topic);
+}
+
+bool Connection::unsubscribe(std::string_view topic) {
+  return endpoint_.topics().unsubscribe(*this, topic);
+}
+
+bool Connection::publish(std::string_view topic, Message message) {
+  return endpoint_.topics().publish(topic, message.opcode(), message.bytes(), handle());
+}
+
+SendResult Connection::send_raw(Bytes bytes) {
+  loop().assert_in_thread();
+  if (!is_stream() || closed()) return SendResult::closing;
+  if (buffered_bytes() > 0 && bytes.size() > limits().buffered_bytes - buffered_bytes()) {
+    return SendResult::dropped;
+  }
+  if (!write(bytes)) {
+    end(Error::out_of_memory);
+    return SendResult::closing;
+  }
+  return blocked() ? SendResult::queued : SendResult::sent;
+}
+
+// Whether what was published in this form is for this connection.
+inline bool Connection::takes(Publication::Form form) const {
+  return state_ == (form == Publication::Form::message ? State::open : State::streaming);
+}
+
+// The way of most publications: uncompressed, and nothing waits before them. They are sent, or not
+// for this connection. False, and nothing done, where it isn't so.
+bool Connection::send_published(Publication::Form form, Bytes wire, Shared* owner) {
+  if (!takes(form)) return true;
+  if (protocol_.may_compress() || buffered_bytes() > 0 || !begin_batch()) return false;
+  if (!write({}, wire, owner)) end(Error::out_of_memory);
+  end_batch();
+  return true;
+}
+
+// `prepared`: the message for those that compress, if there is one.
+SendResult Connection::send_published(Publication& publication, PreparedMessage* prepared) {
+  if (!takes(publication.form())) return SendResult::closing;
+  const Bytes wire = publication.wire();
+  // One that has nothing to wait for is sent whatever its size.
+  const std::size_t held = buffered_bytes();
+  const std::size_t limit = std::min(limits().subscriber_bytes, limits().buffered_bytes);
+  if (held > 0 && (held >= limit || wire.size() > limit - held)) return SendResult::dropped;
+  if (prepared != nullptr) return send(*prepared);
+  if (!write({}, wire, &publication)) {
+    end(Error::out_of_memory);
+    return SendResult::closing;
+  }
+  return blocked() ? SendResult::queued : SendResult::sent;
+}
+
+// Options::slow_subscribers has it closed. A stream has no way to say why.
+void Connection::fall_behind() {
+  log_error(LogLevel::info, "subscriber is too slow", Error::reads_too_slowly);
+  if (is_stream()) return drop();
+  close(close_code::try_again_later, info(Error::reads_too_slowly).text);
+}
+
+// ── Pings ────────────────────────────────────────────────────────────────────────────────────
+
 SendResult Connection::ping(Bytes payload) {
   loop().assert_in_thread();
   if (state_ != State::open) return SendResult::closing;
@@ -190,7 +257,7 @@ void Connection::close(std::uint16_t code, std::string_view reason) {
 
 // The server stops: RFC 6455 §7.4.1, code 1001.
 void Connection::go_away() {
-  if (state_ == State::handshaking) {
+  if (state_ == State::handshaking || is_stream()) {
     // There may be a response on its way.
     state_ = State::lingering;
     arm(limits().close_timeout_ms);
@@ -261,6 +328,7 @@ void Connection::report_closed(std::uint16_t code, std::string_view reason, bool
   if (!opened_) return;
   opened_ = false;
   handler().on_close(*this, {code, reason, clean});
+  endpoint_.topics().forget(*this);
 }
 
 // The peer's end of TCP without a Close frame (RFC 6455 §7.1.5: code 1006), or the end that a
@@ -293,7 +361,7 @@ void Connection::on_receive(MutableBytes bytes) {
 // Works through input until its end, or until the connection is put on hold; returns what is left.
 MutableBytes Connection::process(MutableBytes bytes) {
   while (!bytes.empty() && !closed()) {
-    if (state_ == State::lingering) return {};
+    if (state_ == State::lingering || is_stream()) return {};
     if (on_hold()) return bytes;
     if (state_ != State::handshaking) {
       receive_frames(bytes);
@@ -488,6 +556,8 @@ void Connection::on_timer(std::uint64_t) {
     case State::handshaking:
       return handshake_failed(endpoint_.settings_.role == Role::server ? Error::request_timeout
                                                                        : Error::connect_timeout);
+    case State::streaming:
+      return check_stream();
     case State::open:
       return check_deadlines();
     case State::closing:
@@ -536,6 +606,15 @@ void Connection::check_deadlines() {
     return close(close_code::going_away, info(Error::lifetime_over).text);
   }
   arm(wait_ms);
+}
+
+// A stream's peer has nothing to send; but it has to make room for what waits.
+void Connection::check_stream() {
+  const auto now_ms = static_cast<std::uint32_t>(loop().now_ms());
+  const std::uint32_t idle_ms = limits().idle_timeout_ms;
+  if (!blocked()) heard();
+  if (now_ms - last_heard_ms_ >= idle_ms) return end(Error::idle_timeout);
+  arm(idle_ms - (now_ms - last_heard_ms_));
 }
 
 // limits.lifetime_ms, less up to a tenth of it by the connection's place.

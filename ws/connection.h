@@ -6,7 +6,9 @@
 //   handshaking ──▶ open ──▶ closing ─────────▶ lingering ──────────▶ gone
 //        │            │      we have sent a       ▲  FIN sent; what comes is thrown away,
 //        │            │      Close frame          │  until the peer's FIN or the close timeout
-//        └────────────┴───────────────────────────┘
+//        ├────────────┴───────────────────────────┤
+//        └──▶ streaming ──────────────────────────┘
+//             plain HTTP: a response that goes on
 //
 // Connections belong to their Server or Client (ws/endpoint.h) and its loop's thread. Programs get
 // a reference in each callback. To find one later, keep handle().
@@ -28,10 +30,12 @@
 #include "net/timers.h"
 #include "ws/deflate/permessage_deflate.h"
 #include "ws/error.h"
+#include "ws/handle.h"
 #include "ws/handler.h"
 #include "ws/http/response.h"
 #include "ws/http/writer.h"
 #include "ws/protocol.h"
+#include "ws/publication.h"
 
 namespace sockeye::ws {
 
@@ -43,21 +47,6 @@ enum class SendResult : std::uint8_t {
   queued,   // kept in memory, as the peer reads too slowly; on_drain() will follow
   dropped,  // not sent: it would exceed limits.buffered_bytes
   closing,  // not sent: the connection is closing or closed
-};
-
-// Names a connection for as long as its server or client lives; once it is gone, get() says so.
-class Handle {
- public:
-  Handle() = default;
-  Connection* get() const;  // null once on_close() was called, or the handshake has failed
-  bool operator==(const Handle&) const = default;
-
- private:
-  friend class Connection;
-  Handle(Endpoint* endpoint, SlabKey key) : endpoint_(endpoint), key_(key) {}
-
-  Endpoint* endpoint_ = nullptr;
-  SlabKey key_;
 };
 
 // The 16 random bytes of a client's handshake (RFC 6455 §4.1).
@@ -73,6 +62,12 @@ class Connection final : private net::Stream, private net::Timer {
   SendResult send(Opcode opcode, Bytes payload);
   SendResult send(PreparedMessage& message);
 
+  // Topics (ws/topics.h): as topics().subscribe() and unsubscribe() of its server, and publish() to
+  // all others.
+  bool subscribe(std::string_view topic);
+  bool unsubscribe(std::string_view topic);
+  bool publish(std::string_view topic, Message message);
+
   // Sends a Ping with up to 125 bytes of payload; the rest is cut off.
   SendResult ping(Bytes payload = {});
 
@@ -85,8 +80,13 @@ class Connection final : private net::Stream, private net::Timer {
   // Drops the connection without a word. on_close() comes soon after, with code 1006.
   void abort();
 
+  // To a stream (Reply::stream): more of its body.
+  SendResult send_raw(Bytes bytes);
+
   // Whether messages can be sent.
   bool is_open() const { return state_ == State::open; }
+  // Whether it is a response that goes on, and can be sent more of it.
+  bool is_stream() const { return state_ == State::streaming; }
 
   // Stops and restarts the calls of on_message, on_chunk, on_ping and on_pong. A paused
   // connection reads no more, so its peer will notice. A peer that ends TCP meanwhile is noticed
@@ -119,6 +119,7 @@ class Connection final : private net::Stream, private net::Timer {
   friend class Server;
   friend class Client;
   friend class Reply;
+  friend class Topics;
   friend class Upgrade;
   friend class sockeye::Slab<Connection>;
   struct ServerHandshake;
@@ -131,7 +132,7 @@ class Connection final : private net::Stream, private net::Timer {
     bool counted = false;  // against limits.connections_per_address
   };
 
-  enum class State : std::uint8_t { handshaking, open, closing, lingering };
+  enum class State : std::uint8_t { handshaking, streaming, open, closing, lingering };
 
   explicit Connection(Endpoint& endpoint);
   ~Connection();
@@ -153,7 +154,9 @@ class Connection final : private net::Stream, private net::Timer {
   MutableBytes process(MutableBytes bytes);
   void keep(MutableBytes bytes);
   bool on_hold() const;
-  bool in_use() const { return opened_ || (state_ == State::handshaking && !closed()); }
+  bool in_use() const {
+    return opened_ || ((state_ == State::handshaking || is_stream()) && !closed());
+  }
 
   // The opening handshake, and plain HTTP: connection_handshake.cc
   bool begin_handshake(bool through_proxy);
@@ -171,6 +174,7 @@ class Connection final : private net::Stream, private net::Timer {
   bool agree_on(const deflate::Parameters& compression);
   bool set_subprotocol(std::string_view name);
   void answer(const http::Request& request);
+  void begin_stream();
   void refuse(Error error, http::After after = http::After::close);
   void connect_failed(Error error, std::uint16_t status = 0);
   void handshake_failed(Error error);
@@ -189,6 +193,11 @@ class Connection final : private net::Stream, private net::Timer {
   bool is_compressed(std::size_t size) const;
   SendResult send_compressed(Opcode opcode, Bytes message);
   SendResult send_payload(Opcode opcode, Payload payload);
+  bool takes_publications() const { return is_open() || (is_stream() && !closed()); }
+  bool takes(Publication::Form form) const;
+  bool send_published(Publication::Form form, Bytes wire, Shared* owner);
+  SendResult send_published(Publication& publication, PreparedMessage* prepared);
+  void fall_behind();
   bool write_message(Opcode opcode, Payload payload, std::uint32_t key);
   bool send_control(Opcode opcode, Bytes payload);
   void send_close(std::uint16_t code, std::string_view reason);
@@ -203,6 +212,7 @@ class Connection final : private net::Stream, private net::Timer {
   void heard();
   void arm(std::uint64_t after_ms);
   void check_deadlines();
+  void check_stream();
   std::uint32_t check_silence(std::uint32_t now_ms);
   void watch_message();
   std::uint32_t lifetime_ms() const;

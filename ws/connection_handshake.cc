@@ -288,15 +288,23 @@ void Connection::answer(const http::Request& request) {
     if (!reply.answered_) reply.refuse(Error::not_found);
   }
   if (closed() || state_ == State::lingering) return;
-  if (!reader.persists()) return linger();
+  if (is_stream()) return begin_stream();
+  if (reply.then_ == Reply::Then::close || !reader.persists()) return linger();
   reader.reset();
   handshake_.server_->between_requests = true;
   arm(limits().keep_alive_timeout_ms);
 }
 
+// What the response goes on with is the program's; nothing more is read but the peer's end.
+void Connection::begin_stream() {
+  if (!keep_source()) return end(Error::out_of_memory);
+  heard();
+  arm(limits().idle_timeout_ms);
+}
+
 namespace {
 
-// Fields that Reply::send writes by itself. A second Content-Length would be taken for the start of
+// Fields that Reply writes by itself. A second Content-Length would be taken for the start of
 // the next response by one reader, and not by another.
 bool is_ours(std::string_view name) {
   for (const std::string_view ours :
@@ -310,19 +318,41 @@ bool is_ours(std::string_view name) {
 
 void Reply::send(std::uint16_t status, std::string_view content_type, Bytes body,
                  std::initializer_list<http::Field> extra_fields) {
-  if (answered_) return;
+  const bool has_body = connection_.handshake_.server_->reader.request().method() != "HEAD";
+  send_head(status, content_type, body.size(), has_body ? body : Bytes(), extra_fields);
+}
+
+bool Reply::stream(std::uint16_t status, std::string_view content_type,
+                   std::initializer_list<http::Field> extra_fields) {
+  const bool has_body = connection_.handshake_.server_->reader.request().method() != "HEAD";
+  then_ = Then::close;  // RFC 9112 §6.3 item 8: without a length, the body ends with the connection
+  if (!send_head(status, content_type, {}, {}, extra_fields)) return false;
+  if (has_body) connection_.state_ = Connection::State::streaming;
+  return has_body;
+}
+
+// False where there was an answer before, or there can't be this one.
+bool Reply::send_head(std::uint16_t status, std::string_view content_type,
+                      std::optional<std::size_t> size, Bytes body,
+                      std::initializer_list<http::Field> extra_fields) {
+  if (answered_) return false;
   answered_ = true;
   const http::RequestReader& reader = connection_.handshake_.server_->reader;
+  const auto fail = [this] {
+    connection_.refuse(Error::reply_malformed);
+    return false;
+  };
   net::Text<http::response_head_bytes> text;
   http::HeadWriter writer = http::HeadWriter::response(text, status);
   // RFC 9110 §15.3.5 and §15.4.5: these have no content, and 204 has no Content-Length (§8.6).
   if (status == 204 || status == 304) {
     body = {};
   } else {
-    writer.field("Content-Type", content_type).field("Content-Length", body.size());
+    writer.field("Content-Type", content_type);
+    if (size) writer.field("Content-Length", *size);
   }
   for (const http::Field& field : extra_fields) {
-    if (is_ours(field.name)) return connection_.refuse(Error::reply_malformed);
+    if (is_ours(field.name)) return fail();
     writer.field(field.name, field.value);
   }
   // RFC 9112 §9.3: 1.1 keeps the connection unless told otherwise, 1.0 the other way round.
@@ -332,10 +362,10 @@ void Reply::send(std::uint16_t status, std::string_view content_type, Bytes body
     writer.field("Connection", "keep-alive");
   }
   const auto head = writer.finish();
-  if (!head) return connection_.refuse(Error::reply_malformed);
-  // RFC 9110 §9.3.2: the response to HEAD has no body.
-  if (reader.request().method() == "HEAD") body = {};
-  if (!connection_.write(as_bytes(*head), body)) connection_.end(Error::out_of_memory);
+  if (!head) return fail();
+  if (connection_.write(as_bytes(*head), body)) return true;
+  connection_.end(Error::out_of_memory);
+  return false;
 }
 
 void Reply::refuse(Error error) {

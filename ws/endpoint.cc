@@ -77,12 +77,15 @@ Result<void, net::Error> Endpoint::prepare_compression() {
 
 void Endpoint::run_loop() {
   running_ = true;
+  topics_.open();
   loop_.run();
+  topics_.leave();
   running_ = false;
 }
 
 void Endpoint::remove(Connection& connection) {
   const bool admitted = connection.admitted_;
+  topics_.forget(connection);
   connections_.destroy(&connection);
   on_connection_gone(admitted);
 }

@@ -27,6 +27,7 @@
 #include "ws/limits.h"
 #include "ws/protocol.h"
 #include "ws/proxies.h"
+#include "ws/topics.h"
 
 namespace sockeye::ws {
 
@@ -42,8 +43,16 @@ struct Compression {
   bool operator==(const Compression&) const = default;
 };
 
+// What happens to a subscriber of topics for whom limits.subscriber_bytes wait already.
+enum class SlowSubscribers : std::uint8_t {
+  drop,   // it doesn't get the newest messages
+  close,  // it is closed with code 1013; a stream is dropped
+};
+
 struct Options {
   Limits limits = {};
+
+  SlowSubscribers slow_subscribers = SlowSubscribers::drop;
 
   // Messages come in on_chunk() as they arrive, and are never held in memory whole.
   bool in_chunks = false;
@@ -102,6 +111,8 @@ class Endpoint {
 
   net::Loop& loop() { return loop_; }
   const Options& options() const { return options_; }
+  // A server's.
+  Topics& topics() { return topics_; }
   std::size_t connection_count() const { return connections_.count(); }
 
   // Calls `function` with every connection that is open, in no particular order.
@@ -151,11 +162,13 @@ class Endpoint {
   crypto::SystemRandom system_random_;
   crypto::Random& random_;
   Slab<Connection> connections_;
+  Topics topics_{*this};
   bool prepared_ = false;
 
  private:
   friend class Connection;
   friend class Handle;
+  friend class Topics;
 
   bool running_ = false;  // in run_loop()
 };

@@ -61,6 +61,8 @@ constexpr Row table[] = {
     {message_timeout, 1008, 0, "message_timeout", "§10.4", "the message took too long to arrive"},
     {lifetime_over, 1001, 0, "lifetime_over", "§7.4.1",
      "the connection has lasted as long as it may"},
+    {reads_too_slowly, 1013, 0, "reads_too_slowly", "§7.4.2",
+     "the peer reads more slowly than its topics are published to"},
     {close_timeout, 1006, 0, "close_timeout", "§7.1.1", "the peer did not answer the Close frame"},
     {connection_lost, 1006, 0, "connection_lost", "§7.1.5",
      "the connection ended without a Close frame"},

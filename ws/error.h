@@ -26,6 +26,7 @@ inline constexpr std::uint16_t policy_violation = 1008;
 inline constexpr std::uint16_t message_too_big = 1009;
 inline constexpr std::uint16_t mandatory_extension = 1010;
 inline constexpr std::uint16_t internal_error = 1011;
+inline constexpr std::uint16_t try_again_later = 1013;
 }  // namespace close_code
 
 enum class Error : std::uint8_t {
@@ -55,6 +56,7 @@ enum class Error : std::uint8_t {
   idle_timeout,
   message_timeout,
   lifetime_over,
+  reads_too_slowly,
   close_timeout,
   connection_lost,
   server_stopping,

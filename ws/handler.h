@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string_view>
 
 #include "net/bytes.h"
@@ -110,18 +111,31 @@ class Reply {
   void send(std::uint16_t status, std::string_view content_type, Bytes body,
             std::initializer_list<http::Field> extra_fields = {});
 
+  // Begins a response whose body goes on until the connection ends, such as Server-Sent Events: the
+  // connection becomes a stream, which Connection::send_raw and topics can send more to. False
+  // where it could not be begun, or has no body, as the request is a HEAD.
+  bool stream(std::uint16_t status, std::string_view content_type,
+              std::initializer_list<http::Field> extra_fields = {});
+
   // Answers with the status and the text of that error's row.
   void refuse(Error error);
+
+  // The connection that it goes to: for set_data(), peer(), handle() and abort(); a stream's, also
+  // for send_raw() and subscribe().
+  Connection& connection() const { return connection_; }
 
  private:
   friend class Connection;
   friend class Upgrade;
+  bool send_head(std::uint16_t status, std::string_view content_type,
+                 std::optional<std::size_t> size, Bytes body,
+                 std::initializer_list<http::Field> extra_fields);
   enum class Then : std::uint8_t { as_requested, close };
   explicit Reply(Connection& connection, Then then = Then::as_requested)
       : connection_(connection), then_(then) {}
 
   Connection& connection_;
-  const Then then_;        // whether the connection ends after it, whatever the request says
+  Then then_;              // whether the connection ends after it, whatever the request says
   bool answered_ = false;  // a second answer is ignored
 };
 

@@ -36,9 +36,13 @@ struct Limits {
   // What may wait in memory for one peer that does not read.
   std::size_t buffered_bytes = 32 * 1024 * 1024;
 
+  // Of that, what may wait for one subscriber of topics. A message for one for whom nothing waits
+  // is sent whatever its size.
+  std::size_t subscriber_bytes = 1024 * 1024;
+
   // What all peers together may cause to be held: messages and heads that have come in part, output
-  // that waits, input left by a pause. Whoever needs more is answered with 503 or code 1011.
-  // (A connection's own place, 160 bytes, and the buffers of each loop come on top.)
+  // that waits, what is published, input left by a pause. Whoever needs more is answered with 503
+  // or code 1011. (A connection's own place, 160 bytes, and the buffers of each loop come on top.)
   std::size_t memory_bytes = 1024 * 1024 * 1024;
 
   // What all connections together may keep of earlier messages for compression (RFC 7692 §7.1.1).

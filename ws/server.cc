@@ -119,6 +119,7 @@ void Server::stop() {
   if (options_.on_stop) options_.on_stop();
   if (stopping_) return drop_all();
   stopping_ = true;
+  topics().flush();
   // Closed, but not destroyed: an event for one may be next in this turn.
   for (const auto& listener : listeners_) listener->close();
   log(LogLevel::info, "stopping", {{"connections", connections_.count()}});

@@ -46,6 +46,7 @@ ServerGroup::ServerGroup(std::function<std::unique_ptr<Handler>()> make_handler,
   for (unsigned i = 0; i < threads; ++i) {
     handlers_.push_back(make_handler());
     servers_.push_back(std::make_unique<Server>(*handlers_.back(), i == 0 ? first : options));
+    if (threads > 1) servers_.back()->topics().join(topics_);
   }
 }
 

@@ -1,5 +1,6 @@
 // The same server on several threads: a loop, a handler and connections for each, and nothing
-// shared between them but the counts that limits are for (ws/admission.h).
+// shared between them but the counts that limits are for (ws/admission.h), and topics: what is
+// published in one reaches the subscribers of all (ws/topics.h).
 //
 // TCP addresses are listened on once per thread (SO_REUSEPORT), and the kernel spreads connections
 // by a hash of their addresses: no thread hands connections to another, and none is woken in vain.
@@ -39,6 +40,7 @@ class ServerGroup {
 
  private:
   Admission admission_;
+  TopicGroup topics_;
   std::vector<std::unique_ptr<Handler>> handlers_;
   std::vector<std::unique_ptr<Server>> servers_;
 };
