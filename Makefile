@@ -25,7 +25,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # ------------------------------------------------------------------------------------------ sources
 
 # What WITHOUT names is left out of the program. (`client` is `sockeye cat`, and `bench` with it.)
-PARTS := bench client deflate init page trace
+PARTS := bench client deflate hub init page trace
 ifneq ($(filter-out $(PARTS),$(WITHOUT)),)
 $(error WITHOUT=$(filter-out $(PARTS),$(WITHOUT)): the parts are $(PARTS))
 endif
@@ -35,6 +35,7 @@ LIBRARY_SOURCES := $(filter-out net/runtime.cc,$(wildcard crypto/*.cc net/*.cc w
 APP_SOURCES     := $(filter-out app/examples/% \
                      $(if $(filter bench,$(LEFT_OUT)),app/bench.cc app/bench/%) \
                      $(if $(filter client,$(LEFT_OUT)),app/cat.cc) \
+                     $(if $(filter hub,$(LEFT_OUT)),app/hub.cc app/hub/%) \
                      $(if $(filter page,$(LEFT_OUT)),app/page/%) \
                      $(if $(filter trace,$(LEFT_OUT)),app/trace/%) \
                      $(if $(filter page trace,$(LEFT_OUT)),app/inspector.cc app/raw_client.cc \
@@ -52,7 +53,7 @@ TEST_SOURCES    := $(UNIT_TESTS) \
 TEST_HEADER     := $(if $(findstring clang,$(CXX)),,$(BUILD)/obj/test/support/common.h.gch)
 FUZZERS         := $(patsubst test/fuzz/%_fuzz.cc,%,$(wildcard test/fuzz/*_fuzz.cc))
 PAGE            := $(addprefix app/page/,index.html page.css \
-                     page.js wire.js handshake.js frame.js parts.js)
+                     page.js wire.js handshake.js frame.js parts.js chat.html chat.css chat.js)
 FORMATTED       := $(wildcard $(foreach folder,crypto net ws app test,\
                      $(folder)/*.h $(folder)/*.cc $(folder)/*/*.h $(folder)/*/*.cc \
                      $(folder)/*/*/*.h $(folder)/*/*/*.cc) test/images/embedding/*/*.cc)

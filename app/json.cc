@@ -2,7 +2,6 @@
 #include "app/json.h"
 
 #include "app/decimal.h"
-#include "net/text.h"
 
 namespace sockeye::app {
 
@@ -21,6 +20,12 @@ Json& Json::put(std::string_view key, std::uint64_t number) {
 Json& Json::put(std::string_view key, double number, unsigned decimals) {
   name(key);
   text_ += fixed(number, decimals);
+  return *this;
+}
+
+Json& Json::put_null(std::string_view key) {
+  name(key);
+  text_ += "null";
   return *this;
 }
 
@@ -47,17 +52,12 @@ void Json::name(std::string_view name) {
   text_ += ':';
 }
 
-// RFC 8259 §7: quotation mark, reverse solidus and control characters are escaped.
 void Json::quote(std::string_view text) {
   text_ += '"';
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20) {
-      text_ += net::Text<6>().put("\\u").put_hex(static_cast<unsigned char>(c), 4).view();
-      continue;
-    }
-    if (c == '"' || c == '\\') text_ += '\\';
-    text_ += c;
-  }
+  json_escape(text, [this](std::string_view piece) {
+    text_ += piece;
+    return true;
+  });
   text_ += '"';
 }
 

@@ -13,6 +13,7 @@
 #include "app/cat.h"
 #include "app/echo.h"
 #include "app/flags.h"
+#include "app/hub.h"
 #include "app/init.h"
 #include "app/version.h"
 
@@ -30,6 +31,9 @@ struct Command {
 // (make WITHOUT="client bench" leaves those out.)
 constexpr Command commands[] = {
     {"echo", "a server that sends every message back", run_echo, echo_help},
+#ifndef SOCKEYE_WITHOUT_hub
+    {"hub", "topics: what is published to one reaches all who listen", run_hub, hub_help},
+#endif
 #ifndef SOCKEYE_WITHOUT_client
     {"cat", "a client for scripts and people", run_cat, cat_help},
 #endif

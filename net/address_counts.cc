@@ -5,7 +5,6 @@
 #include <cassert>
 #include <cstdlib>
 #include <new>
-#include <optional>
 
 #include "crypto/random.h"
 #include "net/bytes.h"
@@ -16,16 +15,16 @@ namespace {
 
 constexpr unsigned first_bucket_bits = 6;
 
-// What an address is counted under. The key of IPv4 begins with bytes that no IPv6 peer's address
+}  // namespace
+
+// The key of IPv4 begins with bytes that no IPv6 peer's address
 // does: ff00::/8 is multicast, and nobody's own (RFC 4291 §2.7).
-std::optional<std::uint64_t> key_of(const Address& address) {
+std::optional<std::uint64_t> host_key(const Address& address) {
   const std::optional<in6_addr> host = address.host();
   if (!host) return std::nullopt;
   if (!IN6_IS_ADDR_V4MAPPED(&*host)) return load_be64(host->s6_addr);
   return std::uint64_t{0xff} << 56 | load_be32(host->s6_addr + 12);
 }
-
-}  // namespace
 
 AddressCounts::~AddressCounts() {
   if (buckets_ == nullptr) return;
@@ -39,7 +38,7 @@ AddressCounts::~AddressCounts() {
 }
 
 bool AddressCounts::enter(const Address& address, std::uint32_t limit) {
-  const auto key = key_of(address);
+  const auto key = host_key(address);
   if (!key) return true;
   const std::lock_guard lock(mutex_);
   if (buckets_ == nullptr && !grow()) return false;
@@ -60,7 +59,7 @@ bool AddressCounts::enter(const Address& address, std::uint32_t limit) {
 }
 
 void AddressCounts::leave(const Address& address) {
-  const auto key = key_of(address);
+  const auto key = host_key(address);
   if (!key) return;
   const std::lock_guard lock(mutex_);
   Entry** link = find(*key);

@@ -16,10 +16,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 
 #include "net/address.h"
 
 namespace sockeye::net {
+
+// What an address is counted under; nothing where it has no host.
+std::optional<std::uint64_t> host_key(const Address& address);
 
 class AddressCounts {
  public:

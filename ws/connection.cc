@@ -162,8 +162,8 @@ bool Connection::unsubscribe(std::string_view topic) {
   return endpoint_.topics().unsubscribe(*this, topic);
 }
 
-bool Connection::publish(std::string_view topic, Message message) {
-  return endpoint_.topics().publish(topic, message.opcode(), message.bytes(), handle());
+bool Connection::publish(std::string_view topic, Opcode opcode, Bytes payload) {
+  return endpoint_.topics().publish(topic, opcode, payload, handle());
 }
 
 SendResult Connection::send_raw(Bytes bytes) {

@@ -66,7 +66,13 @@ class Connection final : private net::Stream, private net::Timer {
   // all others.
   bool subscribe(std::string_view topic);
   bool unsubscribe(std::string_view topic);
-  bool publish(std::string_view topic, Message message);
+  bool publish(std::string_view topic, Message message) {
+    return publish(topic, message.opcode(), message.bytes());
+  }
+  bool publish(std::string_view topic, std::string_view text) {
+    return publish(topic, Opcode::text, as_bytes(text));
+  }
+  bool publish(std::string_view topic, Opcode opcode, Bytes payload);
 
   // Sends a Ping with up to 125 bytes of payload; the rest is cut off.
   SendResult ping(Bytes payload = {});

@@ -261,12 +261,13 @@ bool Upgrade::choose_subprotocol(std::string_view name) {
   return http::offers_subprotocol(request_, name) && connection_.set_subprotocol(name);
 }
 
-void Upgrade::refuse(std::uint16_t status, std::string_view text) {
+void Upgrade::refuse(std::uint16_t status, std::string_view text,
+                     std::initializer_list<http::Field> extra_fields) {
   assert(status >= 400 && status <= 599);
   if (refused_) return;
   refused_ = true;
   Reply reply(connection_, Reply::Then::close);
-  reply.send(status, "text/plain; charset=utf-8", as_bytes(text));
+  reply.send(status, "text/plain; charset=utf-8", as_bytes(text), extra_fields);
 }
 
 bool Connection::set_subprotocol(std::string_view name) {
@@ -327,7 +328,10 @@ bool Reply::stream(std::uint16_t status, std::string_view content_type,
   const bool has_body = connection_.handshake_.server_->reader.request().method() != "HEAD";
   then_ = Then::close;  // RFC 9112 §6.3 item 8: without a length, the body ends with the connection
   if (!send_head(status, content_type, {}, {}, extra_fields)) return false;
-  if (has_body) connection_.state_ = Connection::State::streaming;
+  if (has_body) {
+    connection_.state_ = Connection::State::streaming;
+    connection_.opened_ = true;
+  }
   return has_body;
 }
 

@@ -90,7 +90,8 @@ class Upgrade {
 
   // Refuses with an HTTP status (400 to 599) and a short text, which is sent or copied before this
   // returns. A second refusal is ignored.
-  void refuse(std::uint16_t status, std::string_view text);
+  void refuse(std::uint16_t status, std::string_view text,
+              std::initializer_list<http::Field> extra_fields = {});
 
  private:
   friend class Connection;
@@ -112,8 +113,9 @@ class Reply {
             std::initializer_list<http::Field> extra_fields = {});
 
   // Begins a response whose body goes on until the connection ends, such as Server-Sent Events: the
-  // connection becomes a stream, which Connection::send_raw and topics can send more to. False
-  // where it could not be begun, or has no body, as the request is a HEAD.
+  // connection becomes a stream, which Connection::send_raw and topics can send more to, and whose
+  // end on_close() tells. False where it could not be begun, or has no body, as the request is a
+  // HEAD.
   bool stream(std::uint16_t status, std::string_view content_type,
               std::initializer_list<http::Field> extra_fields = {});
 
@@ -166,6 +168,7 @@ class Handler {
   virtual void on_pong(Connection&, Bytes) {}
   // All that was buffered has gone out, after a time in which send() answered `queued`.
   virtual void on_drain(Connection&) {}
+  // Also of a stream (Reply::stream), with code 1006.
   virtual void on_close(Connection&, Closed) {}
 
   // A client's: the handshake failed, so that on_open() will not come.

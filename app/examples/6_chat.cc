@@ -1,8 +1,7 @@
 // Step 6 of 6: a chat. What one says goes to all others.
 //
-// New here are what belongs to a connection (set_data), all of a server's connections (for_each),
-// and a message that is made once for many of them (PreparedMessage). The server is one thread, so
-// nothing needs a lock.
+// New here are what belongs to a connection (set_data), and a topic (ws/topics.h): connections
+// subscribe to it, and what is published to it goes to all of them.
 //
 //   g++ -std=c++20 -I. app/examples/6_chat.cc build/libsockeye.a -o build/6_chat
 //   build/6_chat 9000
@@ -14,18 +13,14 @@
 #include <cstdio>
 #include <string>
 
-#include "ws/connection.h"
-#include "ws/prepared_message.h"
 #include "ws/server.h"
 
-struct Guest {
-  int number;
-};
+struct Chat : sockeye::ws::Handler {
+  int guests = 0;
 
-class Chat : public sockeye::ws::Handler {
- public:
   void on_open(Connection& connection) override {
-    connection.set_data(new Guest{++guests_});
+    connection.set_data(new std::string("guest " + std::to_string(++guests)));
+    connection.subscribe("chat");
     tell_others(connection, " comes in");
   }
 
@@ -38,25 +33,16 @@ class Chat : public sockeye::ws::Handler {
   // Comes once for each on_open(), however the connection ends.
   void on_close(Connection& connection, Closed) override {
     tell_others(connection, " leaves");
-    delete connection.data<Guest>();
+    delete connection.data<std::string>();
   }
 
- private:
-  // All is sent at the end of the loop's turn, to each in one call of the system, however much was
-  // said in it. For a guest who reads too slowly it waits in memory; send() answers `dropped` when
-  // that would be more than limits.buffered_bytes, and the others don't notice.
+  // All is sent at the end of the loop's turn: framed once, and to each in one call of the system,
+  // however much was said. Who reads too slowly misses the newest, and the others don't notice.
   void tell_others(Connection& speaker, const std::string& what) {
-    const std::string text = "guest " + std::to_string(speaker.data<Guest>()->number) + what;
+    const std::string text = *speaker.data<std::string>() + what;
     std::printf("%s\n", text.c_str());
-    sockeye::ws::Endpoint& server = speaker.endpoint();
-    sockeye::ws::PreparedMessage message(server, sockeye::ws::Opcode::text,
-                                         sockeye::as_bytes(text));
-    server.for_each([&](Connection& connection) {
-      if (&connection != &speaker) connection.send(message);
-    });
+    speaker.publish("chat", text);
   }
-
-  int guests_ = 0;
 };
 
 int main(int count, char** arguments) {

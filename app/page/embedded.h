@@ -1,5 +1,5 @@
-// The files of the page that `sockeye echo` serves, as they were when the program was built, in
-// gzip's form (RFC 1952).
+// The files of the pages that `sockeye echo` and `sockeye hub` (the chat) serve, as they were when
+// the program was built, in gzip's form (RFC 1952).
 //
 // The texts live as long as the program. Next: app/page/embed.S puts them there.
 //
@@ -18,6 +18,9 @@ extern const char sockeye_page_wire_js[], sockeye_page_wire_js_end[];
 extern const char sockeye_page_handshake_js[], sockeye_page_handshake_js_end[];
 extern const char sockeye_page_frame_js[], sockeye_page_frame_js_end[];
 extern const char sockeye_page_parts_js[], sockeye_page_parts_js_end[];
+extern const char sockeye_page_chat_html[], sockeye_page_chat_html_end[];
+extern const char sockeye_page_chat_css[], sockeye_page_chat_css_end[];
+extern const char sockeye_page_chat_js[], sockeye_page_chat_js_end[];
 }
 
 namespace sockeye::app::page {
@@ -59,6 +62,18 @@ inline std::string_view frame_js() {
 
 inline std::string_view parts_js() {
   return between(sockeye_page_parts_js, sockeye_page_parts_js_end);
+}
+
+inline std::string_view chat_html() {
+  return between(sockeye_page_chat_html, sockeye_page_chat_html_end);
+}
+
+inline std::string_view chat_css() {
+  return between(sockeye_page_chat_css, sockeye_page_chat_css_end);
+}
+
+inline std::string_view chat_js() {
+  return between(sockeye_page_chat_js, sockeye_page_chat_js_end);
 }
 
 }  // namespace sockeye::app::page

@@ -14,7 +14,7 @@ import { NodeClient } from "./support/node_client.mjs";
 import { repository, startEcho } from "./support/sockeye.mjs";
 
 const folder = path.join(repository, "app/page");
-const files = readdirSync(folder).filter((name) => /\.(html|css|js)$/.test(name));
+const files = readdirSync(folder).filter((name) => /^(?!chat).*\.(html|css|js)$/.test(name));
 
 const errors = {};  // that pages reported, by test
 

@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 export const repository = fileURLToPath(new URL("../../../", import.meta.url));
 export const binary = path.resolve(repository, process.env.SOCKEYE ?? "build/sockeye");
 
-// Options that every echo server gets ahead of a test's own.
+// Options that every echo server and every hub gets ahead of a test's own.
 const echoOptions = (process.env.SOCKEYE_ECHO_OPTIONS ?? "").split(" ").filter(Boolean);
 
 // Generous, since it is only ever waited out by a failure.
@@ -147,11 +147,14 @@ export async function run(t, args, input = "") {
   return { status, stdout: program.stdout, stderr: program.stderr, bytes: Buffer.concat(program.bytes) };
 }
 
-// Starts `sockeye echo` on a free port and waits until it serves. A test gives its own addresses
-// by naming --listen or --port.
-export async function startEcho(t, ...args) {
+// Starts `sockeye echo` or `sockeye hub` on a free port and waits until it serves. A test gives its own
+// addresses by naming --listen or --port.
+export const startEcho = (t, ...args) => startServer(t, "echo", args);
+export const startHub = (t, ...args) => startServer(t, "hub", args);
+
+async function startServer(t, command, args) {
   const own = args.some((argument) => argument === "--listen" || argument === "--port");
-  const program = sockeye(t, "echo", ...echoOptions, ...(own ? [] : ["--listen", "127.0.0.1:0"]), ...args);
+  const program = sockeye(t, command, ...echoOptions, ...(own ? [] : ["--listen", "127.0.0.1:0"]), ...args);
   return serving(program, Math.max(1, args.filter((argument) => argument === "--listen").length));
 }
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include "app/serve.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "app/descriptors.h"
+#include "app/flags.h"
+#include "app/inspector.h"
+#include "app/sandbox.h"
+#include "net/address.h"
+#include "net/log.h"
+
+namespace sockeye::app {
+
+namespace {
+
+// "sockeye: listening on ws://127.0.0.1:9000/", which other programs may read.
+std::string announcement(const net::Address& address) {
+  const bool has_url =
+      address.kind() == net::Address::Kind::ip || address.kind() == net::Address::Kind::any;
+  const std::string text = address.text();
+  const std::string host = text.starts_with(":") ? "127.0.0.1" : "";
+  return "sockeye: listening on " + (has_url ? "ws://" + host + text + "/" : text) + "\n";
+}
+
+// Gives up what was needed to listen, and isn't to serve.
+Result<void, net::Error> give_up_rights(const ServerSettings& settings) {
+  if (settings.user) TRY(become(*settings.user));
+  if (::geteuid() == 0) net::log(net::LogLevel::info, "serving as root: see --user");
+  if (!settings.sandbox) return {};
+  SandboxedServer server;
+  server.starts_threads = settings.threads > 1;
+  for (const std::string& text : settings.addresses) {
+    const auto address = net::Address::parse(text);
+    const bool is_file = address && address->kind() == net::Address::Kind::path;
+    if (is_file) server.socket_files.emplace_back(address->path());
+  }
+  enter_sandbox(server);
+  return {};
+}
+
+}  // namespace
+
+int serve(ServerSettings& settings, const Service& service) {
+  const std::string mistake = settings.complete();
+  if (!mistake.empty()) return complain(mistake, exit_usage);
+  net::configure_log(settings.quiet ? net::LogLevel::error : settings.log_level,
+                     settings.log_format);
+  raise_descriptor_limit();
+  // A log whose reader is gone must not end the server.
+  ::signal(SIGPIPE, SIG_IGN);
+  // Process 1 of a container inherits orphans, which the kernel reaps where nobody asks for them.
+  if (::getpid() == 1) ::signal(SIGCHLD, SIG_IGN);
+
+  const auto trace = open_trace(settings.trace, settings.options);
+  if (!trace) return report(trace.error());
+  const auto inspector = open_inspector(settings.inspect, settings.options);
+  if (!inspector) return report(inspector.error());
+  ws::ServerGroup group([&] { return service.make_handler(inspector->get()); }, settings.options,
+                        settings.threads);
+  if (*inspector) (*inspector)->serve(group);
+  std::string text;
+  std::string url;
+  for (const std::string& address : settings.addresses) {
+    auto bound = group.listen(address);
+    if (!bound) return report(bound.error());
+    const std::string line = announcement(*bound);
+    if (url.empty() && line.find("ws://") != std::string::npos) {
+      url = line.substr(line.find("ws://"));
+      url.pop_back();
+    }
+    text += line;
+  }
+  const auto is_any = [](const std::string& address) { return address.starts_with(":"); };
+  if (!settings.quiet && std::ranges::any_of(settings.addresses, is_any)) {
+    text += "  reachable at every address of this machine\n";
+  }
+  if (!url.empty() && !settings.quiet) {
+    if (service.has_page) text += "  in a browser:   http" + url.substr(2) + "\n";
+#ifndef SOCKEYE_WITHOUT_client
+    text.append("  in a terminal:  ").append(program_invocation_name).append(" cat ") += url + "\n";
+#endif
+  }
+  if (auto given_up = give_up_rights(settings); !given_up) return report(given_up.error());
+  // When the server takes connections, and the signals that stop it: others may wait for this text.
+  group.first().loop().post([text] { print(text); });
+  const auto companion = service.make_companion ? service.make_companion(group) : nullptr;
+  return group.run();
+}
+
+}  // namespace sockeye::app

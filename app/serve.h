@@ -1,0 +1,35 @@
+// What a subcommand that is a server does around its handlers: listens, announces where, gives up
+// the rights that it needs no more, and serves until a signal stops it.
+//
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "app/server_flags.h"
+#include "ws/handler.h"
+#include "ws/server_group.h"
+
+namespace sockeye::app {
+
+class Inspector;
+
+class Companion {
+ public:
+  virtual ~Companion() = default;
+};
+
+struct Service {
+  // Called once for each thread. The inspector, which may be null, outlives the handler.
+  std::function<std::unique_ptr<ws::Handler>(Inspector*)> make_handler;
+  // Whether "/" is worth a look in a browser.
+  bool has_page = false;
+  // Makes what is to live beside the servers while they run, if there is such a thing.
+  std::function<std::unique_ptr<Companion>(ws::ServerGroup&)> make_companion = {};
+};
+
+// Returns the exit status.
+int serve(ServerSettings& settings, const Service& service);
+
+}  // namespace sockeye::app
