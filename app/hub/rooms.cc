@@ -71,7 +71,7 @@ Rooms::Room* Rooms::find(std::string_view name) {
 
 Rooms::Room* Rooms::find_or_create(std::string_view name) {
   if (Room* found = find(name)) return found;
-  if (!has_place(1)) return nullptr;
+  if (!has_place(1, {})) return nullptr;
   auto* room = new (std::nothrow) Room(name, crypto::siphash(key_, as_bytes(name)));
   if (room == nullptr) return nullptr;
   if (rooms_.insert(room->hash, room) != nullptr) return room;
@@ -80,11 +80,11 @@ Rooms::Room* Rooms::find_or_create(std::string_view name) {
 }
 
 // Whether there is, or can be, a place for so many more. Rooms that nobody listens to make way, the
-// one that was published to the longest ago first.
-bool Rooms::has_place(std::size_t wanted) {
+// one that was published to the longest ago first; but those in `spared`.
+bool Rooms::has_place(std::size_t wanted, std::span<const std::string> spared) {
   for (Room* room = oldest_; room != nullptr && rooms_.size() + wanted > limits_.topics;) {
     Room* const next = room->newer;
-    if (room->listeners() == 0) {
+    if (room->listeners() == 0 && std::ranges::find(spared, room->name) == spared.end()) {
       while (room->kept > 0) drop_oldest(*room);
       drop_if_unused(*room);
     }
@@ -136,7 +136,7 @@ Outcome Rooms::check(std::span<const std::string> names) {
       return Outcome::too_many_subscribers;
     }
   }
-  return fresh == 0 || has_place(fresh) ? Outcome::done : Outcome::too_many_topics;
+  return fresh == 0 || has_place(fresh, names) ? Outcome::done : Outcome::too_many_topics;
 }
 
 Outcome Rooms::join(ws::Connection& connection, std::span<const std::string> names, Format format,

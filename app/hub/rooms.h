@@ -127,7 +127,7 @@ class Rooms {
 
   Room* find(std::string_view name);
   Room* find_or_create(std::string_view name);
-  bool has_place(std::size_t wanted);
+  bool has_place(std::size_t wanted, std::span<const std::string> spared);
   void drop_if_unused(Room& room);
   Outcome check(std::span<const std::string> names);
   bool enter(ws::Connection& connection, std::string_view name, Format format);
