@@ -11,19 +11,16 @@ table for the README.
 
 SPDX-License-Identifier: MIT
 """
-import json
 import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 
-from client import connect, connect_when_ready, free_port
+from user_space import frame, measure
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 BUILD = os.environ.get("BUILD", "build")
-DEADLINE_S = 120
 
 TEXT, BINARY = 0x81, 0x82
 MIXED = "Grüße, Γειά σου, Привет, こんにちは, 你好, नमस्ते, 😀👍 and plain words too. "
@@ -50,21 +47,6 @@ LOADS = [
 ]
 
 
-def frame(first, payload):
-    """A client's frame (RFC 6455 §5.2), masked with a random key (§5.3)."""
-    size = len(payload)
-    if size < 126:
-        header = bytes([first, 0x80 | size])
-    elif size < 65536:
-        header = bytes([first, 0x80 | 126]) + size.to_bytes(2, "big")
-    else:
-        header = bytes([first, 0x80 | 127]) + size.to_bytes(8, "big")
-    key = random.randbytes(4)
-    pad = (key * (size // 4 + 1))[:size]
-    masked = int.from_bytes(payload, "big") ^ int.from_bytes(pad, "big")
-    return header + key + masked.to_bytes(size, "big")
-
-
 def servers():
     """Name and command of each; PORT in it stands for the port."""
     found = {"raw echo": [f"{BUILD}/bench/raw_echo", "PORT"]}
@@ -76,43 +58,6 @@ def servers():
             sys.exit(f'user.py: PEERS: "{peer.strip()}" is not "name=command with PORT"')
         found[name.strip()] = command.split()
     return found
-
-
-def measure(command, count, batch, folder):
-    """Runs the server once; returns what user_space.so reports, or None where it can't measure."""
-    port = free_port()
-    result = os.path.join(folder, "result")
-    environment = {
-        **os.environ,
-        "LD_PRELOAD": os.path.abspath(f"{BUILD}/bench/user_space.so"),
-        "USER_SPACE_CONNECTIONS": str(count),
-        "USER_SPACE_BATCH": batch,
-        "USER_SPACE_RESULT": result,
-    }
-    if os.path.exists(result):
-        os.remove(result)
-    last_core = max(os.sched_getaffinity(0))
-    process = subprocess.Popen(
-        [str(port) if part == "PORT" else part.replace("PORT", str(port)) for part in command],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, {last_core}),
-    )
-    connections = []
-    try:
-        connections.append(connect_when_ready(port, process))
-        connections += [connect(port) for _ in range(count - 1)]
-        process.wait(DEADLINE_S)
-        with open(result) as file:
-            return json.load(file)
-    except (OSError, EOFError, subprocess.TimeoutExpired) as error:
-        print(f"user.py: {command[0]}: {error!r}", file=sys.stderr)
-        return None
-    finally:
-        for connection in connections:
-            connection.close()
-        process.kill()
-        process.wait()
 
 
 def main():

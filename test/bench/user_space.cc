@@ -8,12 +8,14 @@
 //   to the kernel  is compared    CPU time
 //
 // It takes the part of clients in a closed loop: each has one batch of messages on its way, and
-// gets the next one into it when all of the last is echoed. It works for servers with one thread
-// that are linked dynamically and wait with epoll, edge-triggered or not.
+// gets the next one into it when all of the last is echoed. Or, where what one client sends goes to
+// all, only the first one sends, again when all have got everything; what is counted are the
+// messages that clients get. It works for servers with one thread that are linked dynamically and
+// wait with epoll, edge-triggered or not.
 //
 // From the environment: USER_SPACE_CONNECTIONS, how many will upgrade; USER_SPACE_BATCH, a file
-// with the frames that each sends at once; USER_SPACE_RESULT, the file that gets the figures, as
-// JSON.
+// with the frames that each sends at once; USER_SPACE_FAN_OUT=1, where only the first one does;
+// USER_SPACE_RESULT, the file that gets the figures, as JSON.
 //
 // SPDX-License-Identifier: MIT
 #include <sys/epoll.h>
@@ -60,12 +62,13 @@ struct Connection {
   bool edge_triggered;
   epoll_data_t data;      // as given to epoll_ctl
   std::size_t available;  // of its batch: what wasn't received yet
-  std::size_t owed;       // of the echo: what wasn't sent yet
+  std::size_t owed;       // of the echo, or of what the first one sent: what wasn't sent yet
 };
 
 Phase phase = Phase::connecting;
 Connection connections[descriptors_max];  // by descriptor
 std::size_t connections_wanted = 0;
+bool fan_out = false;             // what the first connection sends goes to all
 std::vector<int> upgraded;        // the connections' descriptors
 std::vector<std::string> echoes;  // while verifying, by descriptor: what was sent of an echo
 
@@ -78,6 +81,7 @@ std::size_t echo_bytes = 0;         // how much a server sends for them
 int ready[descriptors_max];
 int ready_count = 0;
 std::vector<int> unfinished;
+std::size_t incomplete = 0;  // with fan_out: how many connections are owed something
 
 struct Counts {
   std::uint64_t messages, allocations, waits, receives, sends;
@@ -144,6 +148,7 @@ bool take_messages(std::string_view bytes, std::vector<std::string>& messages) {
 
 void read_settings() {
   connections_wanted = std::strtoul(setting("USER_SPACE_CONNECTIONS"), nullptr, 10);
+  fan_out = std::getenv("USER_SPACE_FAN_OUT") != nullptr;
   std::ifstream file(setting("USER_SPACE_BATCH"), std::ios::binary);
   batch.assign(std::istreambuf_iterator<char>(file), {});
   if (!take_messages(batch, payloads) || payloads.empty()) give_up("the batch isn't whole frames");
@@ -154,7 +159,17 @@ void begin_verifying() {
   echoes.resize(descriptors_max);
   for (const int fd : upgraded) {
     connections[fd].from_memory = true;
+    if (!fan_out) ready[ready_count++] = fd;
+  }
+  if (fan_out) ready[ready_count++] = upgraded.front();
+}
+
+// A connection has been sent all that it was owed.
+void complete(int fd) {
+  if (!fan_out) {
     ready[ready_count++] = fd;
+  } else if (--incomplete == 0) {
+    ready[ready_count++] = upgraded.front();
   }
 }
 
@@ -178,7 +193,7 @@ void verify(int fd, const iovec* pieces, std::size_t count) {
   if (echo_bytes == 0) echo_bytes = echo.size();
   if (echo_bytes != echo.size()) give_up("echoes of one batch differ in size");
   echo.clear();
-  ready[ready_count++] = fd;
+  complete(fd);
   static std::size_t verified = 0;
   if (++verified == verified_rounds * connections_wanted) phase = Phase::measuring;
 }
@@ -257,7 +272,12 @@ int wait(epoll_event* events, int room) {
   while (ready_count > 0 && count < room) {
     const int fd = ready[--ready_count];
     connections[fd].available = batch.size();
-    connections[fd].owed = echo_bytes;
+    if (fan_out) {
+      incomplete = upgraded.size();
+      for (const int subscriber : upgraded) connections[subscriber].owed = echo_bytes;
+    } else {
+      connections[fd].owed = echo_bytes;
+    }
     add_event(fd, events, count);
   }
   if (count > 0) {
@@ -315,7 +335,7 @@ ssize_t sent(int fd, const iovec* pieces, std::size_t count) {
   connection.owed -= total;
   if (connection.owed == 0) {
     counts.messages += payloads.size();
-    ready[ready_count++] = fd;
+    complete(fd);
   }
   return static_cast<ssize_t>(total);
 }
