@@ -65,8 +65,8 @@ APP_OBJECTS     := $(call objects,$(APP_SOURCES))
 TEST_OBJECTS    := $(call objects,$(TEST_SOURCES))
 PROBE_OBJECTS   := $(call objects,test/net/runtime_probe.cc test/net/runtime_forbidden.cc)
 DEFLATE_BENCH   := $(call objects,test/bench/deflate.cc test/bench/deflate_corpus.cc)
-BENCH_OBJECTS   := $(call objects,$(addprefix test/bench/,raw_echo.cc triggers.cc kernels.cc)) \
-                   $(DEFLATE_BENCH)
+BENCH_OBJECTS   := $(call objects,$(addprefix test/bench/,raw_echo.cc triggers.cc kernels.cc \
+                     fan_out.cc raw_fan_out.cc)) $(DEFLATE_BENCH)
 FUZZ_OBJECTS    := $(FUZZERS:%=$(BUILD)/obj/test/fuzz/%_fuzz.o) \
                    $(call objects,test/fuzz/memory_sockets.cc)
 
@@ -522,6 +522,20 @@ $(BUILD)/bench/triggers: $(BUILD)/obj/test/bench/triggers.o $(BUILD)/libsockeye.
 ## bench-user: what a message costs in user space, without the kernel (ROUNDS, PEERS, ARGS)
 bench-user: $(BUILD)/sockeye $(BUILD)/bench/raw_echo $(BUILD)/bench/user_space.so
 	@BUILD=$(BUILD) ROUNDS=$(ROUNDS) /usr/bin/python3 -B test/bench/user.py $(ARGS)
+
+## bench-fan-out: publishing to many: CPU and user-space time, other topics, memory (ROUNDS, SECONDS)
+.PHONY: bench-fan-out
+bench-fan-out: $(addprefix $(BUILD)/bench/,fan_out raw_fan_out fan_out_load user_space.so)
+	@BUILD=$(BUILD) ROUNDS=$(ROUNDS) SECONDS=$(SECONDS) /usr/bin/python3 -B test/bench/fan_out.py
+
+$(BUILD)/bench/fan_out $(BUILD)/bench/raw_fan_out: \
+  $(BUILD)/bench/%: $(BUILD)/obj/test/bench/%.o $(BUILD)/libsockeye.a $(RUNTIME)
+	@mkdir -p $(@D)
+	$(call say,link)$(PROGRAM) -o $@ $^ $(LIBS)
+
+$(BUILD)/bench/fan_out_load: test/bench/fan_out_load.cc
+	@mkdir -p $(@D)
+	$(call say,compile)$(CXX) -std=c++20 -O2 $(WARNINGS) -o $@ $<
 
 # Go into any server, so they are made as such libraries are, with the usual libstdc++.
 $(BUILD)/bench/user_space.so $(BUILD)/bench/triggers_calls.so: $(BUILD)/bench/%.so: test/bench/%.cc
