@@ -265,7 +265,17 @@ bool Stream::send_cork() {
   Loop::Cork& cork = loop_.cork();
   const Bytes bytes{cork.data, cork.size};
   cork.size = 0;
+  return closed_ || broken_ || send(bytes, nullptr);
+}
+
+bool Stream::write_alone(Bytes bytes, Shared* owner) {
   if (closed_ || broken_) return true;
+  const bool kept = send(bytes, owner);
+  if (Tap* tap = loop_.tap()) tap->on_settled(*this);
+  return kept;
+}
+
+bool Stream::send(Bytes bytes, Shared* owner) {
   ssize_t sent;
   do {
     // MSG_NOSIGNAL: a peer that closed early must not end the process by SIGPIPE.
@@ -278,7 +288,7 @@ bool Stream::send_cork() {
   const std::size_t taken = sent > 0 ? static_cast<std::size_t>(sent) : 0;
   tell_sent(bytes.first(taken));
   if (taken == bytes.size()) return true;
-  if (!queue(bytes.subspan(taken))) return false;
+  if (!queue(bytes.subspan(taken), owner)) return false;
   output_->blocked = output_->awaiting_edge = true;
   return true;
 }

@@ -81,6 +81,10 @@ class Stream : public Watcher {
   [[nodiscard]] bool begin_batch();
   void end_batch() { uncork(); }
 
+  // As a batch of this alone, from where the bytes lie; only where may_write_alone().
+  [[nodiscard]] bool write_alone(Bytes bytes, Shared* owner);
+  bool may_write_alone() const { return output_ == nullptr && loop_.cork().owner == nullptr; }
+
   // The quick way to write a little: where write() would copy `size` bytes into the cork, this is
   // where to put them, and otherwise null. What was put there is then written with commit().
   std::uint8_t* cork_room(std::size_t size) const {
@@ -181,6 +185,7 @@ class Stream : public Watcher {
 
   std::size_t send_now(std::span<const Bytes, 3> pieces);
   [[nodiscard]] bool send_cork();
+  [[nodiscard]] bool send(Bytes bytes, Shared* owner);
   [[nodiscard]] bool send_or_queue(Bytes head, Bytes body, Shared* owner);
   [[nodiscard]] bool queue(Bytes bytes, Shared* owner = nullptr);
   [[nodiscard]] bool queue_held(Bytes bytes, Shared& owner);

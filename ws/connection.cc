@@ -188,9 +188,8 @@ inline bool Connection::takes(Publication::Form form) const {
 // for this connection. False, and nothing done, where it isn't so.
 bool Connection::send_published(Publication::Form form, Bytes wire, Shared* owner) {
   if (!takes(form)) return true;
-  if (protocol_.may_compress() || buffered_bytes() > 0 || !begin_batch()) return false;
-  if (!write({}, wire, owner)) end(Error::out_of_memory);
-  end_batch();
+  if (protocol_.may_compress() || !may_write_alone()) return false;
+  if (!write_alone(wire, owner)) end(Error::out_of_memory);
   return true;
 }
 
