@@ -34,8 +34,10 @@
 
 #include "net/bytes.h"
 #include "net/clock.h"
+#include "net/counter.h"
 #include "net/error.h"
 #include "net/fd.h"
+#include "net/lag.h"
 #include "net/pool.h"
 #include "net/result.h"
 #include "net/timers.h"
@@ -136,6 +138,23 @@ class Loop {
   }
   Pool& pool() { return pool_; }
 
+  // What goes through all streams of the loop. To be read from any thread.
+  struct Counts {
+    Counter received_bytes;
+    Counter sent_bytes;
+    Counter buffered_bytes;  // wait for peers to read
+  };
+  Counts& counts() { return counts_; }
+  const Counts& counts() const { return counts_; }
+
+  // From now on it is measured how late the loop is.
+  void measure_lag() {
+    if (!in_turn_) begin_outside();
+    lag_.start();
+  }
+  // To be read from any thread.
+  const Lag& lag() const { return lag_; }
+
   // The one buffer that all streams of the loop receive into. Its contents hold until the callback
   // they were handed to returns.
   MutableBytes receive_buffer() { return {receive_buffer_.get(), buffer_bytes}; }
@@ -181,6 +200,8 @@ class Loop {
   std::uint32_t busy_poll_us_ = 0;
   std::uint64_t catch_up_until_ms_ = 0;  // 0: the loop isn't late
   Timers timers_;
+  Lag lag_{clock_, timers_};
+  Counts counts_;
   Pool pool_;
   Fd epoll_;
   Fd wakeup_;

@@ -61,8 +61,9 @@ bool Stream::start(Fd fd, Opener opener) {
 }
 
 void Stream::tell_sent(Bytes bytes) const {
-  Tap* tap = loop_.tap();
-  if (tap != nullptr && !bytes.empty() && !broken_) tap->on_sent(*this, bytes);
+  if (bytes.empty() || broken_) return;
+  loop_.counts().sent_bytes.add(bytes.size());
+  if (Tap* tap = loop_.tap()) tap->on_sent(*this, bytes);
 }
 
 void Stream::tell_closed() const {
@@ -141,6 +142,7 @@ void Stream::receive_once() {
   if (received <= 0) return received_nothing(received);
   const auto size = static_cast<std::size_t>(received);
   readable_ = size == shared.size() || hung_up_;
+  loop_.counts().received_bytes.add(size);
   if (Tap* tap = loop_.tap()) tap->on_received(*this, shared.first(size));
   on_receive(shared.first(size));
 }
@@ -162,6 +164,7 @@ void Stream::receive_direct(MutableBytes direct) {
     if (received <= 0) return received_nothing(received);
     const auto size = static_cast<std::size_t>(received);
     readable_ = size == shared.size() || hung_up_;
+    loop_.counts().received_bytes.add(size);
     if (Tap* tap = loop_.tap()) {
       tap->on_received(*this, first.first(std::min(size, first.size())));
       if (size > first.size()) tap->on_received(*this, second.first(size - first.size()));
@@ -340,7 +343,7 @@ bool Stream::open_output() {
   if (output_ != nullptr) return true;
   void* memory = loop_.pool().allocate(sizeof(Output));
   if (memory == nullptr) return false;
-  output_ = new (memory) Output;
+  output_ = new (memory) Output(loop_.counts().buffered_bytes);
   return true;
 }
 
@@ -455,6 +458,7 @@ void Stream::drop_output() {
     release(chunk);
     chunk = next;
   }
+  output_->~Output();
   loop_.pool().release(output_, sizeof(Output));
   output_ = nullptr;
 }

@@ -39,6 +39,7 @@
 #include <span>
 
 #include "net/bytes.h"
+#include "net/counter.h"
 #include "net/fd.h"
 #include "net/loop.h"
 #include "net/shared.h"
@@ -50,7 +51,7 @@ class Stream : public Watcher {
  public:
   // Bytes written and not yet taken by the kernel.
   std::size_t buffered_bytes() const {
-    const std::size_t queued = output_ != nullptr ? output_->bytes : 0;
+    const std::size_t queued = output_ != nullptr ? std::size_t{output_->bytes} : 0;
     return corked() ? queued + loop_.cork().size : queued;
   }
 
@@ -162,10 +163,12 @@ class Stream : public Watcher {
   //   first ─▶ [sent|waiting...] ─▶ [waiting...........] ─▶ [waiting...|room] ◀─ last
   //                 ▲ begin                                             ▲ end
   struct Output {
+    explicit Output(Counter& all_bytes) : bytes(all_bytes) {}
+
     Chunk* first = nullptr;
     Chunk* last = nullptr;
-    Chunk* newest = nullptr;  // what write_newest() may still overwrite
-    std::size_t bytes = 0;
+    Chunk* newest = nullptr;     // what write_newest() may still overwrite
+    Part bytes;                  // of all that the loop's streams have waiting
     bool blocked = false;        // the kernel has refused bytes since the queue began
     bool awaiting_edge = false;  // it did so just now: only EPOLLOUT makes another try worthwhile
   };

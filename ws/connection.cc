@@ -38,9 +38,13 @@ Connection* Handle::get() const {
 }
 
 Connection::Connection(Endpoint& endpoint)
-    : net::Stream(endpoint.loop()), endpoint_(endpoint), protocol_(endpoint.settings_) {}
+    : net::Stream(endpoint.loop()), endpoint_(endpoint), protocol_(endpoint.settings_) {
+  endpoint_.counts_.connections.add();
+  endpoint_.counts_.all_connections.add();
+}
 
 Connection::~Connection() {
+  endpoint_.counts_.connections.subtract();
   if (endpoint_.settings_.role == Role::server) {
     endpoint_.admission_.contexts.give_back(protocol_.context_bytes());
   }
@@ -113,8 +117,10 @@ inline bool Connection::may_send(std::size_t size, SendResult& refusal) const {
   // there is no end to those that a peer can cause.
   const std::size_t limit = limits().buffered_bytes;
   const std::size_t held = buffered_bytes();
+  if (held < limit && size <= limit - held) return true;
+  endpoint_.counts_.messages_dropped.add();
   refusal = SendResult::dropped;
-  return held < limit && size <= limit - held;
+  return false;
 }
 
 inline bool Connection::is_compressed(std::size_t size) const {
@@ -134,12 +140,14 @@ inline SendResult Connection::send_payload(Opcode opcode, Payload payload) {
   const std::size_t size = frame::max_header_size + payload.bytes.size();
   if (std::uint8_t* to = cork_room(size)) {
     commit(protocol_.put_message(opcode, payload, key, to));
+    endpoint_.counts_.messages_sent.add();
     return SendResult::sent;
   }
   if (!write_message(opcode, payload, key)) {
     end(Error::out_of_memory);
     return SendResult::closing;
   }
+  endpoint_.counts_.messages_sent.add();
   return blocked() ? SendResult::queued : SendResult::sent;
 }
 
@@ -185,11 +193,13 @@ inline bool Connection::takes(Publication::Form form) const {
 }
 
 // The way of most publications: uncompressed, and nothing waits before them. They are sent, or not
-// for this connection. False, and nothing done, where it isn't so.
-bool Connection::send_published(Publication::Form form, Bytes wire, Shared* owner) {
+// for this connection. False, and nothing done, where it isn't so. `wire` has so many messages.
+bool Connection::send_published(Publication::Form form, Bytes wire, Shared* owner,
+                                std::size_t messages) {
   if (!takes(form)) return true;
   if (protocol_.may_compress() || !may_write_alone()) return false;
   if (!write_alone(wire, owner)) end(Error::out_of_memory);
+  if (form == Publication::Form::message) endpoint_.counts_.messages_sent.add(messages);
   return true;
 }
 
@@ -200,12 +210,16 @@ SendResult Connection::send_published(Publication& publication, PreparedMessage*
   // One that has nothing to wait for is sent whatever its size.
   const std::size_t held = buffered_bytes();
   const std::size_t limit = std::min(limits().subscriber_bytes, limits().buffered_bytes);
-  if (held > 0 && (held >= limit || wire.size() > limit - held)) return SendResult::dropped;
+  if (held > 0 && (held >= limit || wire.size() > limit - held)) {
+    endpoint_.counts_.messages_dropped.add();
+    return SendResult::dropped;
+  }
   if (prepared != nullptr) return send(*prepared);
   if (!write({}, wire, &publication)) {
     end(Error::out_of_memory);
     return SendResult::closing;
   }
+  if (publication.form() == Publication::Form::message) endpoint_.counts_.messages_sent.add();
   return blocked() ? SendResult::queued : SendResult::sent;
 }
 
@@ -326,6 +340,8 @@ void Connection::linger() {
 void Connection::report_closed(std::uint16_t code, std::string_view reason, bool clean) {
   if (!opened_) return;
   opened_ = false;
+  endpoint_.counts_.websockets.subtract();
+  endpoint_.counts_.closes.add(code);
   handler().on_close(*this, {code, reason, clean});
   endpoint_.topics().forget(*this);
 }
@@ -430,6 +446,7 @@ void Connection::resume() {
 // RFC 6455 §6.2: a message has the type of its first frame.
 inline void Connection::deliver(Opcode opcode, MutableBytes payload) {
   holds_message_ = false;
+  endpoint_.counts_.messages_received.add();
   endpoint_.handler_.on_message(*this, Message(opcode, payload));
 }
 
@@ -473,6 +490,7 @@ void Connection::handle(const Event& event, bool last_of_input) {
     case Event::Kind::message:
       return deliver(event.opcode, event.payload);
     case Event::Kind::chunk:
+      if (event.last) endpoint_.counts_.messages_received.add();
       return handler().on_chunk(*this, {event.opcode, event.payload, event.first, event.last});
     case Event::Kind::ping:
       // RFC 6455 §5.5.2: answered with a Pong, unless a Close frame was received already; after
@@ -532,6 +550,8 @@ void Connection::open() {
   if (!keep_source()) return end(Error::out_of_memory);
   state_ = State::open;
   opened_ = true;
+  endpoint_.counts_.handshakes.add();
+  endpoint_.counts_.websockets.add();
   heard();
   opened_ms_ = last_heard_ms_;
   check_deadlines();

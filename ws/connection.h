@@ -201,7 +201,7 @@ class Connection final : private net::Stream, private net::Timer {
   SendResult send_payload(Opcode opcode, Payload payload);
   bool takes_publications() const { return is_open() || (is_stream() && !closed()); }
   bool takes(Publication::Form form) const;
-  bool send_published(Publication::Form form, Bytes wire, Shared* owner);
+  bool send_published(Publication::Form form, Bytes wire, Shared* owner, std::size_t messages);
   SendResult send_published(Publication& publication, PreparedMessage* prepared);
   void fall_behind();
   bool write_message(Opcode opcode, Payload payload, std::uint32_t key);

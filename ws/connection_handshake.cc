@@ -203,7 +203,10 @@ void Connection::upgrade(const http::Request& request) {
   handler().on_upgrade(upgrade);
   if (closed() || state_ != State::handshaking) return;
   // §4.2.2 item 4: the program may have no such resource, or not want this client.
-  if (upgrade.refused_) return linger();
+  if (upgrade.refused_) {
+    endpoint_.counts_.refused_by_program.add();
+    return linger();
+  }
   accept_upgrade(request);
 }
 
@@ -386,6 +389,7 @@ void Reply::refuse(Error error) {
 // is nobody's frames.
 void Connection::refuse(Error error, http::After after) {
   log_error(LogLevel::info, "request refused", error);
+  endpoint_.counts_.refuse(error);
   const bool is_head = handshake_.server_->reader.request().method() == "HEAD";
   const http::BodyMode body = is_head ? http::BodyMode::left_out : http::BodyMode::sent;
   net::Text<http::refusal_bytes> text;

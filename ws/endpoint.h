@@ -20,6 +20,7 @@
 #include "net/tap.h"
 #include "ws/admission.h"
 #include "ws/connection.h"
+#include "ws/counts.h"
 #include "ws/deflate/permessage_deflate.h"
 #include "ws/handler.h"
 #include "ws/http/allowed_hosts.h"
@@ -110,10 +111,14 @@ class Endpoint {
   Endpoint& operator=(const Endpoint&) = delete;
 
   net::Loop& loop() { return loop_; }
+  const net::Loop& loop() const { return loop_; }
   const Options& options() const { return options_; }
   // A server's.
   Topics& topics() { return topics_; }
   std::size_t connection_count() const { return connections_.count(); }
+  // To be read from any thread.
+  const Counts& counts() const { return counts_; }
+  const Admission& admission() const { return admission_; }
 
   // Calls `function` with every connection that is open, in no particular order.
   template <typename Function>
@@ -161,6 +166,7 @@ class Endpoint {
   Settings settings_;
   crypto::SystemRandom system_random_;
   crypto::Random& random_;
+  Counts counts_;
   Slab<Connection> connections_;
   Topics topics_{*this};
   bool prepared_ = false;

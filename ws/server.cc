@@ -97,6 +97,7 @@ void Server::on_turn_away(int fd) {
 // There is neither room nor time for a connection: a response into the socket's empty buffer, and
 // the socket is closed.
 void Server::turn_away(int fd, Error error) {
+  counts_.refuse(error);
   net::Text<http::refusal_bytes> text;
   const std::string_view response = http::refusal(text, error);
   (void)::send(fd, response.data(), response.size(), MSG_NOSIGNAL);

@@ -151,6 +151,7 @@ Topics::Topic* Topics::find_or_create(std::string_view name) {
     topics_.destroy(topic);
     topic = nullptr;
   }
+  endpoint_.counts_.topics.set(size());
   return topic;
 }
 
@@ -159,6 +160,7 @@ void Topics::drop_if_unused(Topic& topic) {
   by_name_.erase(
       by_name_.find(topic.hash, [&topic](const Topic* other) { return other == &topic; }));
   topics_.destroy(&topic);
+  endpoint_.counts_.topics.set(size());
 }
 
 std::uint32_t Topics::index_of(const Connection& connection) const {
@@ -420,7 +422,7 @@ void Topics::deliver_to_all(const Run& run) {
     Connection& connection = *members[i].connection;
     if (i + ahead < members.size()) __builtin_prefetch(members[i + ahead].connection);
     if (!wire.empty() && !is_excepted(&connection) &&
-        connection.send_published(form, wire, owner)) {
+        connection.send_published(form, wire, owner, parcels.size())) {
       continue;
     }
     const bool batched = connection.begin_batch();
