@@ -5,6 +5,7 @@
 
 #include "app/flags.h"
 #include "app/inspector.h"
+#include "app/metrics.h"
 #include "app/page/files.h"
 #include "app/serve.h"
 #include "app/server_flags.h"
@@ -26,6 +27,7 @@ constexpr page::File files[] = {
 }  // namespace
 
 void Echo::on_request(const Request& request, Reply& reply) {
+  if (metrics_ != nullptr && metrics_->serve(request, reply)) return;
   if (request.method() != "GET" && request.method() != "HEAD") {
     return reply.refuse(ws::Error::method_not_allowed);
   }
@@ -79,10 +81,12 @@ std::string echo_help() {
 int run_echo(std::span<char* const> arguments) {
   ServerSettings settings;
   if (!make_flags(settings).parse(arguments)) return exit_usage;
-  return serve(settings, {.make_handler = [](Inspector* inspector) -> std::unique_ptr<ws::Handler> {
-                            return std::make_unique<Echo>(inspector);
-                          },
-                          .has_page = page::is_embedded});
+  return serve(settings,
+               {.make_handler = [](Inspector* inspector,
+                                   const Metrics* metrics) -> std::unique_ptr<ws::Handler> {
+                  return std::make_unique<Echo>(inspector, metrics);
+                },
+                .has_page = page::is_embedded});
 }
 
 }  // namespace sockeye::app

@@ -14,11 +14,14 @@
 namespace sockeye::app {
 
 class Inspector;
+class Metrics;
 
 class Echo final : public ws::Handler {
  public:
-  // `inspector` has those connections that are for it; null: there are none.
-  explicit Echo(Inspector* inspector = nullptr) : inspector_(inspector) {}
+  // `inspector` has those connections that are for it, `metrics` the requests; null: there are
+  // none.
+  explicit Echo(Inspector* inspector = nullptr, const Metrics* metrics = nullptr)
+      : inspector_(inspector), metrics_(metrics) {}
 
   void on_upgrade(Upgrade& upgrade) override;
   void on_request(const Request& request, Reply& reply) override;
@@ -29,6 +32,7 @@ class Echo final : public ws::Handler {
 
  private:
   Inspector* const inspector_;
+  const Metrics* const metrics_;
 };
 
 // The subcommand; `arguments` are those after "echo". Returns the exit status.

@@ -148,8 +148,9 @@ int run_hub(std::span<char* const> arguments) {
 
   hub::Rooms rooms(limits);
   return serve(settings.server,
-               {.make_handler = [&](Inspector* inspector) -> std::unique_ptr<ws::Handler> {
-                  return std::make_unique<hub::Hub>(settings.hub, rooms, inspector);
+               {.make_handler = [&](Inspector* inspector,
+                                    const Metrics* metrics) -> std::unique_ptr<ws::Handler> {
+                  return std::make_unique<hub::Hub>(settings.hub, rooms, inspector, metrics);
                 },
                 .has_page = page::is_embedded,
                 .make_companion = [&](ws::ServerGroup& group) -> std::unique_ptr<Companion> {

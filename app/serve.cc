@@ -7,12 +7,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "app/admin.h"
 #include "app/descriptors.h"
 #include "app/flags.h"
 #include "app/inspector.h"
+#include "app/metrics.h"
 #include "app/sandbox.h"
 #include "net/address.h"
 #include "net/log.h"
@@ -22,12 +26,13 @@ namespace sockeye::app {
 namespace {
 
 // "sockeye: listening on ws://127.0.0.1:9000/", which other programs may read.
-std::string announcement(const net::Address& address) {
+std::string announcement(const net::Address& address, const std::string& what = "listening",
+                         const std::string& scheme = "ws://") {
   const bool has_url =
       address.kind() == net::Address::Kind::ip || address.kind() == net::Address::Kind::any;
   const std::string text = address.text();
   const std::string host = text.starts_with(":") ? "127.0.0.1" : "";
-  return "sockeye: listening on " + (has_url ? "ws://" + host + text + "/" : text) + "\n";
+  return "sockeye: " + what + " on " + (has_url ? scheme + host + text + "/" : text) + "\n";
 }
 
 // Gives up what was needed to listen, and isn't to serve.
@@ -37,7 +42,9 @@ Result<void, net::Error> give_up_rights(const ServerSettings& settings) {
   if (!settings.sandbox) return {};
   SandboxedServer server;
   server.starts_threads = settings.threads > 1;
-  for (const std::string& text : settings.addresses) {
+  std::vector<std::string> addresses = settings.addresses;
+  addresses.push_back(settings.admin);
+  for (const std::string& text : addresses) {
     const auto address = net::Address::parse(text);
     const bool is_file = address && address->kind() == net::Address::Kind::path;
     if (is_file) server.socket_files.emplace_back(address->path());
@@ -63,8 +70,11 @@ int serve(ServerSettings& settings, const Service& service) {
   if (!trace) return report(trace.error());
   const auto inspector = open_inspector(settings.inspect, settings.options);
   if (!inspector) return report(inspector.error());
-  ws::ServerGroup group([&] { return service.make_handler(inspector->get()); }, settings.options,
-                        settings.threads);
+  Metrics metrics;
+  settings.options.on_stop = [&metrics] { metrics.stop(); };
+  const Metrics* const own_port = settings.metrics ? &metrics : nullptr;
+  ws::ServerGroup group([&] { return service.make_handler(inspector->get(), own_port); },
+                        settings.options, settings.threads);
   if (*inspector) (*inspector)->serve(group);
   std::string text;
   std::string url;
@@ -78,6 +88,13 @@ int serve(ServerSettings& settings, const Service& service) {
     }
     text += line;
   }
+  std::optional<Admin> admin;
+  if (!settings.admin.empty()) {
+    auto bound = admin.emplace(metrics, group.first().loop()).listen(settings.admin);
+    if (!bound) return report(bound.error());
+    text += announcement(*bound, "metrics", "http://");
+  }
+  if (settings.metrics || admin) metrics.watch(group);
   const auto is_any = [](const std::string& address) { return address.starts_with(":"); };
   if (!settings.quiet && std::ranges::any_of(settings.addresses, is_any)) {
     text += "  reachable at every address of this machine\n";

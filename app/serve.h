@@ -14,6 +14,7 @@
 namespace sockeye::app {
 
 class Inspector;
+class Metrics;
 
 class Companion {
  public:
@@ -21,8 +22,8 @@ class Companion {
 };
 
 struct Service {
-  // Called once for each thread. The inspector, which may be null, outlives the handler.
-  std::function<std::unique_ptr<ws::Handler>(Inspector*)> make_handler;
+  // Called once for each thread. Inspector and metrics, which may be null, outlive the handler.
+  std::function<std::unique_ptr<ws::Handler>(Inspector*, const Metrics*)> make_handler;
   // Whether "/" is worth a look in a browser.
   bool has_page = false;
   // Makes what is to live beside the servers while they run, if there is such a thing.

@@ -267,6 +267,23 @@ void add_sandbox_flags(Flags& flags, ServerSettings& settings) {
                [&settings] { settings.sandbox = false; });
 }
 
+void add_metrics_flags(Flags& flags, ServerSettings& settings) {
+  flags.toggle("--metrics",
+               "answer requests for /metrics, figures for Prometheus, and for /healthz",
+               [&settings] { settings.metrics = true; });
+  flags.value("--admin", "ADDR",
+              "the same on ADDR, and only there, whatever the limits for others; in one of the "
+              "forms of --listen",
+              [&settings](std::string_view text) -> std::string {
+                if (!settings.admin.empty()) return "is given twice";
+                if (auto address = net::Address::parse(text); !address) {
+                  return address.error().message;
+                }
+                settings.admin = text;
+                return {};
+              });
+}
+
 void add_log_flags(Flags& flags, ServerSettings& settings) {
   flags.value("--log-level", "LEVEL", "off, error, warn, info or debug (default: warn)",
               [&settings](std::string_view text) -> std::string {
@@ -305,6 +322,7 @@ void add_server_flags(Flags& flags, ServerSettings& settings) {
   add_compression_flags(flags, settings);
   add_proxy_flags(flags, settings);
   add_sandbox_flags(flags, settings);
+  add_metrics_flags(flags, settings);
   add_log_flags(flags, settings);
   add_trace_flags(flags, settings.trace);
 #if !defined(SOCKEYE_WITHOUT_trace) && !defined(SOCKEYE_WITHOUT_page)
@@ -361,6 +379,8 @@ std::string ServerSettings::complete() {
     }
     options.compression = compression;
   }
+  if (metrics && !admin.empty())
+    return "--admin has /metrics there and nowhere else: not --metrics";
   if (trust_given && options.proxies.tell == ws::Proxies::Tell::nothing) {
     return "--trust needs --proxy";
   }

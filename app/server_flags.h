@@ -29,6 +29,8 @@ struct ServerSettings {
   bool sandbox = true;
   TraceSettings trace;
   bool inspect = false;
+  bool metrics = false;
+  std::string admin;  // where --metrics' pages are in its place; empty: nowhere
 
   // To be called when all flags are read: adds the sockets that were inherited, and what is left to
   // say where nothing was. Returns what contradicts itself, or nothing.

@@ -7,6 +7,7 @@
 
 #include "app/inspector.h"
 #include "app/json.h"
+#include "app/metrics.h"
 #include "app/page/files.h"
 #include "net/buffer.h"
 #include "ws/frame/utf8.h"
@@ -183,6 +184,7 @@ bool Hub::replay(Connection& connection, const Guest& guest, const Replayed& rep
 // ── HTTP ─────────────────────────────────────────────────────────────────────────────────────
 
 void Hub::on_request(const Request& request, Reply& reply) {
+  if (metrics_ != nullptr && metrics_->serve(request, reply)) return;
   const bool posts = request.method() == "POST";
   if (!posts && request.method() != "GET" && request.method() != "HEAD") {
     const std::string_view text = "GET, HEAD and POST are understood\n";

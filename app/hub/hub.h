@@ -31,6 +31,7 @@
 namespace sockeye::app {
 
 class Inspector;
+class Metrics;
 
 namespace hub {
 
@@ -44,10 +45,11 @@ struct HubSettings {
 
 class Hub final : public ws::Handler {
  public:
-  // All of these must outlive it. `inspector` has those connections that are for it; null: there
-  // are none.
-  Hub(const HubSettings& settings, Rooms& rooms, Inspector* inspector)
-      : settings_(settings), rooms_(rooms), inspector_(inspector) {}
+  // All of these must outlive it. `inspector` has those connections that are for it, `metrics` the
+  // requests; null: there are none.
+  Hub(const HubSettings& settings, Rooms& rooms, Inspector* inspector,
+      const Metrics* metrics = nullptr)
+      : settings_(settings), rooms_(rooms), inspector_(inspector), metrics_(metrics) {}
 
   void on_upgrade(Upgrade& upgrade) override;
   void on_request(const Request& request, Reply& reply) override;
@@ -83,6 +85,7 @@ class Hub final : public ws::Handler {
   const HubSettings& settings_;
   Rooms& rooms_;
   Inspector* const inspector_;
+  const Metrics* const metrics_;
   // Whose handshake was accepted just now: on_open() follows.
   std::unique_ptr<Guest> accepted_;
   std::optional<std::uint64_t> accepted_after_;

@@ -25,7 +25,7 @@ test("command line: help echo and help cat name every option", async (t) => {
     echo: ["--listen", "--port", "--threads", "--origin", "--host", "--subprotocol", "--max-message", "--max-fragments",
       "--max-buffered", "--max-memory", "--max-connections", "--max-connections-per-address", "--head-timeout",
       "--keep-alive-timeout", "--ping-interval", "--idle-timeout", "--message-timeout", "--max-lifetime",
-      "--close-timeout", "--stop-timeout", "--proxy", "--trust", "--user", "--no-sandbox", "--log-level", "--log-format", "--quiet"],
+      "--close-timeout", "--stop-timeout", "--proxy", "--trust", "--user", "--no-sandbox", "--metrics", "--admin", "--log-level", "--log-format", "--quiet"],
     cat: ["--binary", "-1", "--header", "--subprotocol", "--origin", "--ping"],
   };
   for (const [command, names] of Object.entries(options)) {
