@@ -4,11 +4,16 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <cstring>
 #include <new>
+
+#include "net/log.h"
+#include "net/send_file.h"
 
 namespace sockeye::net {
 
@@ -224,6 +229,7 @@ bool Stream::write(Bytes head, Bytes body, Shared* owner) {
 
 bool Stream::write_newest(Bytes bytes) {
   if (output_ == nullptr || closed_ || broken_) return write(bytes);
+  if (!open_output()) return false;
   Chunk* chunk = output_->newest;
   if (chunk != nullptr) {
     output_->bytes -= chunk->end;
@@ -237,6 +243,23 @@ bool Stream::write_newest(Bytes bytes) {
   copy_bytes(chunk->room(), bytes);
   chunk->end = bytes.size();
   output_->bytes += bytes.size();
+  return true;
+}
+
+bool Stream::write_file(Fd file, std::uint64_t offset, std::uint64_t size) {
+  if (closed_ || broken_ || size == 0) return true;
+  if (corked()) {
+    Loop::Cork& cork = loop_.cork();
+    const Bytes ahead{cork.data, cork.size};
+    cork.size = 0;
+    if (!queue(ahead)) return false;
+  }
+  if (!open_output()) return false;
+  output_->file = std::move(file);
+  output_->file_offset = offset;
+  output_->file_bytes = size;
+  output_->blocked = true;
+  if (!output_->awaiting_edge) loop_.schedule(*this);
   return true;
 }
 
@@ -339,8 +362,9 @@ std::size_t Stream::send_now(std::span<const Bytes, 3> pieces) {
 
 // ── The queue ────────────────────────────────────────────────────────────────────────────────
 
+// Sees to it that there is a queue, and that something can be added to it: not behind a file.
 bool Stream::open_output() {
-  if (output_ != nullptr) return true;
+  if (output_ != nullptr) return !output_->file;
   void* memory = loop_.pool().allocate(sizeof(Output));
   if (memory == nullptr) return false;
   output_ = new (memory) Output(loop_.counts().buffered_bytes);
@@ -412,9 +436,10 @@ void Stream::flush_queue() {
     msghdr message{};
     message.msg_iov = pieces;
     message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(count);
+    const int flags = MSG_NOSIGNAL | (output_->file ? MSG_MORE : 0);
     ssize_t sent;
     do {
-      sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+      sent = ::sendmsg(fd_.get(), &message, flags);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && errno != EAGAIN) return break_off();
 
@@ -429,10 +454,60 @@ void Stream::flush_queue() {
     budget -= std::min(budget, taken);
     if (budget == 0 && output_->bytes > 0) return loop_.schedule(*this);
   }
-  if (output_ == nullptr) return;
+  if (output_ == nullptr || (output_->file && !flush_file(budget))) return;
   const bool was_blocked = output_->blocked;
   drop_output();
   if (was_blocked) on_unblocked();
+}
+
+// Sends of the file what the kernel takes of `budget` bytes; whether that is the rest of it.
+bool Stream::flush_file(std::size_t budget) {
+  while (output_->file_bytes > 0) {
+    if (budget == 0) {
+      loop_.schedule(*this);
+      return false;
+    }
+    const auto most =
+        static_cast<std::size_t>(std::min<std::uint64_t>(output_->file_bytes, budget));
+    const ssize_t sent = send_from_file(most);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN) {
+      output_->awaiting_edge = true;
+      return false;
+    }
+    // A file that was cut off, or can't be read: what was promised won't come, and the peer has to
+    // know. Or the connection is broken, and its peer has asked for nothing that could be answered.
+    if (sent <= 0) {
+      const std::string_view reason = sent == 0 ? "it has become shorter" : std::strerror(errno);
+      log(LogLevel::info, "a file was not sent to its end", {{"reason", reason}});
+      close();
+      return false;
+    }
+    const auto taken = static_cast<std::size_t>(sent);
+    output_->file_offset += taken;
+    output_->file_bytes -= taken;
+    budget -= taken;
+    on_progress();
+    if (closed_) return false;
+  }
+  return true;
+}
+
+// As sendfile(2). A tap wants to see the bytes, and not every file system can send files: those go
+// by way of the cork, which is empty where there is a queue.
+ssize_t Stream::send_from_file(std::size_t size) {
+  const int file = output_->file.get();
+  if (loop_.tap() == nullptr) {
+    const ssize_t sent = send_file(fd_.get(), file, output_->file_offset, size);
+    if (sent >= 0 || errno != EINVAL) return sent;
+  }
+  std::uint8_t* buffer = loop_.cork().data;
+  const ssize_t got = ::pread(file, buffer, std::min(size, Loop::buffer_bytes),
+                              static_cast<off_t>(output_->file_offset));
+  if (got <= 0) return got;
+  const ssize_t sent = ::send(fd_.get(), buffer, static_cast<std::size_t>(got), MSG_NOSIGNAL);
+  if (sent > 0) tell_sent({buffer, static_cast<std::size_t>(sent)});
+  return sent;
 }
 
 void Stream::drop_sent(std::size_t size) {

@@ -21,6 +21,7 @@
 //   cork    the loop's shared buffer, while the stream's own events are handled: many small writes
 //           become one send at the end of its turn.
 //   write   what is too large to be worth copying goes out by reference, together with the cork.
+//   file    the end of the queue may be a part of a file, which goes to the kernel by sendfile(2).
 //
 // A stream is blocked from when the kernel refuses bytes until the queue is empty again; that
 // passage ends with exactly one on_unblocked().
@@ -100,6 +101,12 @@ class Stream : public Watcher {
   // queue, if none of it has been sent: of such writes at most one waits, the newest.
   [[nodiscard]] bool write_newest(Bytes bytes);
 
+  // Writes `size` bytes of `file`, from `offset` on, without holding them in memory: the stream is
+  // blocked until they are out, and until then can write nothing else. A file that turns out to be
+  // shorter closes the stream. False when there is no memory; as write().
+  [[nodiscard]] bool write_file(Fd file, std::uint64_t offset, std::uint64_t size);
+  bool writing_file() const { return output_ != nullptr && output_->file; }
+
   // Room for `size` bytes at the end of the output, to be filled at once, before any other call on
   // this stream. Null when there is no memory. (A client masks its payload on the way there.)
   [[nodiscard]] std::uint8_t* append(std::size_t size);
@@ -162,6 +169,8 @@ class Stream : public Watcher {
   //
   //   first ─▶ [sent|waiting...] ─▶ [waiting...........] ─▶ [waiting...|room] ◀─ last
   //                 ▲ begin                                             ▲ end
+  //
+  // and behind all of them the rest of a file, if there is one.
   struct Output {
     explicit Output(Counter& all_bytes) : bytes(all_bytes) {}
 
@@ -171,6 +180,9 @@ class Stream : public Watcher {
     Part bytes;                  // of all that the loop's streams have waiting
     bool blocked = false;        // the kernel has refused bytes since the queue began
     bool awaiting_edge = false;  // it did so just now: only EPOLLOUT makes another try worthwhile
+    Fd file;
+    std::uint64_t file_offset = 0;
+    std::uint64_t file_bytes = 0;
   };
 
   void on_events(std::uint32_t events) final;
@@ -196,6 +208,8 @@ class Stream : public Watcher {
   Chunk* add_chunk(std::size_t capacity);
   bool open_output();
   void flush_queue();
+  bool flush_file(std::size_t budget);
+  ssize_t send_from_file(std::size_t size);
   void drop_sent(std::size_t size);
   void drop_output();
   void finish(Finish how);

@@ -277,7 +277,7 @@ void Connection::go_away() {
     return close_when_written();
   }
   // One that lingers has been told all there is to tell.
-  if (state_ == State::lingering && buffered_bytes() == 0) return drop();
+  if (state_ == State::lingering && buffered_bytes() == 0 && !blocked()) return drop();
   close(close_code::going_away, info(Error::server_stopping).text);
 }
 
@@ -332,7 +332,7 @@ void Connection::linger() {
   if (closed()) return;
   state_ = State::lingering;
   paused_ = false;
-  arm(limits().close_timeout_ms);
+  arm_for_end();
   finish_writing();
   resume_reading();
 }
@@ -355,7 +355,7 @@ void Connection::on_end(int error) {
   if (error != 0) return drop();
   if (opened_) log_error(LogLevel::debug, "peer is gone", Error::connection_lost);
   state_ = State::lingering;
-  arm(limits().close_timeout_ms);
+  arm_for_end();
   close_when_written();
   report_closed(close_code::abnormal, {}, false);  // §7.1.5, §7.2.1: no Close frame came
 }
@@ -535,6 +535,7 @@ void Connection::on_close_frame(const Event& event, bool last_of_input) {
 
 void Connection::on_unblocked() {
   if (state_ == State::handshaking) return loop().schedule(*this);
+  if (state_ == State::lingering) return arm(limits().close_timeout_ms);
   if (state_ == State::open) handler().on_drain(*this);
 }
 
@@ -542,6 +543,8 @@ void Connection::on_unblocked() {
 // took something, such as our own Ping.)
 void Connection::on_progress() {
   if (blocked()) heard();
+  // However long a file takes, its peer has to take some of it now and then.
+  if (writing_file()) arm(limits().keep_alive_timeout_ms);
 }
 
 // ── Time ─────────────────────────────────────────────────────────────────────────────────────
@@ -567,6 +570,11 @@ void Connection::heard() {
 void Connection::arm(std::uint64_t after_ms) {
   if (after_ms == 0) return loop().timers().disarm(*this);
   loop().timers().arm(*this, loop().now_ms() + after_ms);
+}
+
+// For the peer's FIN; behind a file, from when that is out.
+void Connection::arm_for_end() {
+  arm(writing_file() ? limits().keep_alive_timeout_ms : limits().close_timeout_ms);
 }
 
 void Connection::on_timer(std::uint64_t) {

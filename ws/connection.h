@@ -217,6 +217,7 @@ class Connection final : private net::Stream, private net::Timer {
 
   void heard();
   void arm(std::uint64_t after_ms);
+  void arm_for_end();
   void check_deadlines();
   void check_stream();
   std::uint32_t check_silence(std::uint32_t now_ms);

@@ -6,6 +6,8 @@
 #include <cassert>
 #include <new>
 #include <optional>
+#include <span>
+#include <utility>
 
 #include "net/log.h"
 #include "net/text.h"
@@ -338,10 +340,18 @@ bool Reply::stream(std::uint16_t status, std::string_view content_type,
   return has_body;
 }
 
+void Reply::send_file(std::uint16_t status, std::string_view content_type, net::Fd file,
+                      std::uint64_t offset, std::uint64_t size,
+                      std::span<const http::Field> extra_fields) {
+  const bool has_body = connection_.handshake_.server_->reader.request().method() != "HEAD";
+  if (!send_head(status, content_type, size, {}, extra_fields) || !has_body) return;
+  if (!connection_.write_file(std::move(file), offset, size)) connection_.end(Error::out_of_memory);
+}
+
 // False where there was an answer before, or there can't be this one.
 bool Reply::send_head(std::uint16_t status, std::string_view content_type,
-                      std::optional<std::size_t> size, Bytes body,
-                      std::initializer_list<http::Field> extra_fields) {
+                      std::optional<std::uint64_t> size, Bytes body,
+                      std::span<const http::Field> extra_fields) {
   if (answered_) return false;
   answered_ = true;
   const http::RequestReader& reader = connection_.handshake_.server_->reader;

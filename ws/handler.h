@@ -19,9 +19,11 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "net/bytes.h"
+#include "net/fd.h"
 #include "ws/error.h"
 #include "ws/frame/frame.h"
 #include "ws/http/request.h"
@@ -119,6 +121,13 @@ class Reply {
   bool stream(std::uint16_t status, std::string_view content_type,
               std::initializer_list<http::Field> extra_fields = {});
 
+  // Answers with `size` bytes of an open file from `offset` on, as send() would. They are read as
+  // the peer takes them, and no memory holds them: a file that becomes shorter meanwhile ends the
+  // connection. It has to be one whose reads don't wait, such as a regular file.
+  void send_file(std::uint16_t status, std::string_view content_type, net::Fd file,
+                 std::uint64_t offset, std::uint64_t size,
+                 std::span<const http::Field> extra_fields = {});
+
   // Answers with the status and the text of that error's row.
   void refuse(Error error);
 
@@ -130,8 +139,8 @@ class Reply {
   friend class Connection;
   friend class Upgrade;
   bool send_head(std::uint16_t status, std::string_view content_type,
-                 std::optional<std::size_t> size, Bytes body,
-                 std::initializer_list<http::Field> extra_fields);
+                 std::optional<std::uint64_t> size, Bytes body,
+                 std::span<const http::Field> extra_fields);
   enum class Then : std::uint8_t { as_requested, close };
   explicit Reply(Connection& connection, Then then = Then::as_requested)
       : connection_(connection), then_(then) {}

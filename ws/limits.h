@@ -56,7 +56,7 @@ struct Limits {
 
   // Times. 0 turns a timer off.
   std::uint32_t head_timeout_ms = 10'000;        // from accept to the end of a request head, in all
-  std::uint32_t keep_alive_timeout_ms = 30'000;  // between two plain HTTP requests
+  std::uint32_t keep_alive_timeout_ms = 30'000;  // between two HTTP requests, or pieces of a file
   std::uint32_t ping_interval_ms = 30'000;       // silence after which a Ping is sent
   std::uint32_t idle_timeout_ms = 120'000;       // silence after which the peer counts as gone; so
                                                  // does one that reads so slowly that the Ping,

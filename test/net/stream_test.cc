@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -63,6 +65,13 @@ class TestStream final : public Stream {
   void write(std::string_view head, std::string_view body = {}) {
     CHECK(Stream::write(as_bytes(head), as_bytes(body)));
   }
+  void write_file(const Fd& file, std::uint64_t offset, std::uint64_t size) {
+    CHECK(Stream::write_file(Fd(::dup(file.get())), offset, size));
+  }
+  bool try_write_file(Fd file, std::uint64_t size) {
+    return Stream::write_file(std::move(file), 0, size);
+  }
+  using Stream::writing_file;
   bool try_write(std::string_view text) { return Stream::write(as_bytes(text)); }
   bool try_write_newest(std::string_view text) { return Stream::write_newest(as_bytes(text)); }
   std::uint8_t* room(std::size_t size) { return Stream::append(size); }
@@ -1755,6 +1764,238 @@ TEST_CASE("Stream: whichever call fails, with whatever error: one end at most, a
   CHECK(open_descriptors() == before);
 }
 
+// ── Files ────────────────────────────────────────────────────────────────────────────────────
+
+namespace {
+
+// A file in memory.
+Fd file_of(std::string_view text) {
+  Fd file(::memfd_create("file", MFD_CLOEXEC));
+  REQUIRE(file);
+  REQUIRE(::pwrite(file.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+  return file;
+}
+
+}  // namespace
+
+TEST_CASE("Stream: a file goes out behind what was written before it, whichever way it began") {
+  const Fd file = file_of(large);
+  for (const Transport transport : transports) {
+    for (const bool in_turn : {true, false}) {
+      for (const bool queued : {true, false}) {
+        CAPTURE(in_turn);
+        CAPTURE(queued);
+        Wire wire(transport, true);
+        std::string expected = queued ? block(wire) : "";
+        if (queued) wire.stream.write("head");
+        const auto write = [&] {
+          wire.stream.write(queued ? "" : "head");
+          wire.stream.unblocked = 0;
+          wire.stream.write_file(file, 1000, 3'000'000);
+          CHECK(wire.stream.blocked());
+          CHECK(wire.stream.writing_file());
+        };
+        SystemCalls calls;
+        if (in_turn) {
+          wire.in_events(write);
+        } else {
+          write();
+        }
+        expected += "head" + large.substr(1000, 3'000'000);
+        std::string text;
+        CHECK(turn_until(wire.loop, [&] {
+          text += receive_available(wire.peer.get());
+          return !wire.stream.blocked() && text.size() >= expected.size();
+        }));
+        CHECK(text == expected);
+        CHECK(calls.count(Call::sendfile) > 1);
+        CHECK(wire.stream.unblocked == 1);
+        wire.stream.write(" and on");
+        CHECK(wire.receive(7) == " and on");
+      }
+    }
+  }
+}
+
+TEST_CASE("Stream: a file whose peer doesn't read holds no memory and no turn") {
+  const Fd file = file_of(large);
+  Wire wire(Transport::local, true);
+  wire.stream.write_file(file, 0, large.size());
+  wire.loop.turn(0);
+  SystemCalls calls;
+  for (int i = 0; i < 5; ++i) wire.loop.turn(0);
+  CHECK(calls.sends() == 0);
+  CHECK(wire.stream.buffered_bytes() == 0);
+  CHECK(wire.stream.blocked());
+}
+
+TEST_CASE("Stream: a fast reader of a file gets a megabyte a turn, and others have theirs") {
+  const Fd file = file_of(large);
+  Wire wire(Transport::local);
+  std::size_t asked = 0;
+  wire.stream.at_progress = [&] { receive_available(wire.peer.get()); };
+  SystemCalls calls;
+  wire.stream.write_file(file, 0, large.size());
+  while (wire.stream.blocked()) {
+    const int before = calls.count(Call::sendfile);
+    wire.report_room();
+    CHECK(calls.count(Call::sendfile) > before);
+    ++asked;
+    REQUIRE(asked < 100);
+  }
+  CHECK(asked >= large.size() / (1024 * 1024));
+  CHECK(asked > 4);
+}
+
+TEST_CASE("Stream: nothing can be written behind a file until it is out") {
+  const Fd file = file_of(large);
+  Wire wire(Transport::local, true);
+  wire.stream.write("head");
+  wire.stream.write_file(file, 0, large.size());
+  CHECK(!wire.stream.try_write("behind"));
+  CHECK(!wire.stream.try_write_newest("behind"));
+  CHECK(wire.stream.room(10) == nullptr);
+  CHECK(!wire.stream.try_write_file(file_of("another"), 7));
+  CHECK(wire.receive(4 + large.size()) == "head" + large);
+}
+
+TEST_CASE("Stream: an empty part of a file is nothing to send") {
+  Wire wire;
+  wire.stream.write("head");
+  wire.stream.write_file(file_of("text"), 4, 0);
+  CHECK(!wire.stream.blocked());
+  CHECK(wire.receive(4) == "head");
+}
+
+TEST_CASE("Stream: a file that becomes shorter closes it; of one that grows, what was promised") {
+  for (const bool shrinks : {true, false}) {
+    const Fd file = file_of(large);
+    Wire wire(Transport::local, true);
+    wire.stream.write_file(file, 0, large.size());
+    wire.loop.turn(0);
+    if (shrinks) {
+      REQUIRE(::ftruncate(file.get(), 1'000'000) == 0);
+      const std::string text = wire.receive_to_end();
+      CHECK(text == large.substr(0, text.size()));
+      CHECK(text.size() < large.size());
+      CHECK(wire.stream.released == 1);
+      CHECK(wire.stream.unblocked == 0);
+    } else {
+      REQUIRE(::pwrite(file.get(), "more", 4, static_cast<off_t>(large.size())) == 4);
+      CHECK(turn_until(wire.loop, [&, text = std::string()]() mutable {
+        text += receive_available(wire.peer.get());
+        return text == large && !wire.stream.blocked();
+      }));
+      wire.stream.write("end");
+      CHECK(wire.receive(3) == "end");
+    }
+  }
+}
+
+TEST_CASE("Stream: finish_writing() and close_when_written() wait for a file") {
+  for (const bool closes : {true, false}) {
+    const Fd file = file_of(large);
+    Wire wire(Transport::local, true);
+    wire.stream.write_file(file, 0, large.size());
+    if (closes) {
+      wire.stream.close_when_written();
+    } else {
+      wire.stream.finish_writing();
+    }
+    CHECK(wire.receive_to_end() == large);
+    CHECK(wire.stream.closed() == closes);
+  }
+}
+
+TEST_CASE("Stream: a file to a peer that has reset closes it, without a signal") {
+  struct sigaction action {};
+  REQUIRE(::sigaction(SIGPIPE, nullptr, &action) == 0);
+  REQUIRE((action.sa_handler == SIG_DFL));  // a SIGPIPE would end this program
+
+  const Fd file = file_of(large);
+  const std::size_t before = open_descriptors();
+  for (const Transport transport : transports) {
+    for (const bool started : {true, false}) {
+      Wire wire(transport, true);
+      if (started) {
+        wire.stream.write_file(file, 0, large.size());
+        wire.loop.turn(0);
+      }
+      if (transport == Transport::tcp) {
+        close_with_reset(std::move(wire.peer));
+      } else {
+        wire.peer.reset();
+      }
+      REQUIRE(sockeye::test::wait_for(wire.stream.descriptor(), POLLRDHUP));
+      if (!started) wire.stream.write_file(file, 0, large.size());
+      SystemCalls calls;
+      calls.fail(Call::epoll_wait, EINTR);  // sending is faster than the event
+      wire.report_room();
+      CHECK(calls.count(Call::sendfile) == 1);
+      CHECK(wire.stream.closed());
+      wire.loop.turn(0);
+      CHECK(wire.stream.released == 1);
+    }
+  }
+  CHECK(open_descriptors() == before);
+  // Nor is one left to come.
+  sigset_t waiting;
+  REQUIRE(::sigpending(&waiting) == 0);
+  CHECK(::sigismember(&waiting, SIGPIPE) == 0);
+  REQUIRE(::pthread_sigmask(SIG_BLOCK, nullptr, &waiting) == 0);
+  CHECK(::sigismember(&waiting, SIGPIPE) == 0);
+}
+
+TEST_CASE(
+    "Stream: errors of sendfile: some pass, some close, and some files are read in its place") {
+  const std::string text = pattern(100'000);
+  for (const int error : {EINTR, EAGAIN, EINVAL, EIO, EPIPE, ENOMEM}) {
+    CAPTURE(error);
+    Wire wire;
+    SystemCalls calls;
+    calls.fail(Call::sendfile, error, error == EINVAL ? 100 : 1);
+    wire.stream.write("head");
+    wire.stream.write_file(file_of(text), 0, text.size());
+    wire.loop.turn(0);
+    if (error == EINTR || error == EINVAL || error == EAGAIN) {
+      if (error == EAGAIN) wire.report_room();
+      CHECK(wire.receive(4 + text.size()) == "head" + text);
+      CHECK(!wire.stream.closed());
+    } else {
+      CHECK(wire.stream.closed());
+      CHECK(wire.receive_to_end() == "head");
+    }
+  }
+}
+
+TEST_CASE("Stream: closed in on_progress(), it sends no more of a file") {
+  const Fd file = file_of(large);
+  Wire wire(Transport::local, true);
+  wire.stream.at_progress = [&] { wire.stream.close(); };
+  SystemCalls calls;
+  wire.stream.write_file(file, 0, large.size());
+  for (int i = 0; i < 2; ++i) wire.loop.turn(0);
+  CHECK(calls.count(Call::sendfile) == 1);
+  CHECK(wire.stream.released == 1);
+  CHECK(!wire.stream.called_after_close);
+}
+
+TEST_CASE("Stream: a file for whose place in the queue there is no memory says so, and is closed") {
+  const std::size_t before = open_descriptors();
+  for (std::size_t failing = 0; failing < 3; ++failing) {
+    Wire wire;
+    wire.in_events([&] {
+      wire.stream.write("head");
+      MallocWatch memory(failing);
+      const bool kept = wire.stream.try_write_file(file_of("text"), 4);
+      CHECK(kept != memory.failed());
+      CHECK(kept == (failing == 2));  // the queue, and its first chunk
+      if (!kept) wire.stream.close();
+    });
+  }
+  CHECK(open_descriptors() == before);
+}
+
 // ── The tap ──────────────────────────────────────────────────────────────────────────────────
 
 namespace {
@@ -1840,6 +2081,20 @@ TEST_CASE("Stream: a tap is told what the kernel gave and took, whichever way it
     }
     // The wire's own stream was never closed, and was opened before there was a tap.
     CHECK(tapping.calls == "closed ");
+  }
+}
+
+TEST_CASE("Stream: a tap is told the bytes of a file, and sendfile isn't asked") {
+  Tapping tapping;
+  {
+    Wire wire(Transport::local, true);
+    wire.loop.set_tap(&tapping);
+    SystemCalls calls;
+    wire.stream.write("head");
+    wire.stream.write_file(file_of(large), 0, large.size());
+    CHECK(wire.receive(4 + large.size()) == "head" + large);
+    CHECK(tapping.sent == "head" + large);
+    CHECK(calls.count(Call::sendfile) == 0);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -156,6 +157,13 @@ ssize_t sendmsg(int fd, const msghdr* message, int flags) {
   msghdr cut = *message;
   cut.msg_iov = pieces.data();
   return ask_kernel(SYS_sendmsg, fd, &cut, flags);
+}
+ssize_t sendfile(int fd, int file, off_t* offset, size_t size) noexcept {
+#ifdef SYS_sendfile64
+  return pass(Call::sendfile, SYS_sendfile64, fd, file, offset, size);
+#else
+  return pass(Call::sendfile, SYS_sendfile, fd, file, offset, size);
+#endif
 }
 int epoll_create1(int flags) noexcept {
   return static_cast<int>(pass(Call::epoll_create1, SYS_epoll_create1, flags));

@@ -32,6 +32,7 @@ enum class Call : std::size_t {
   readv,
   send,
   sendmsg,
+  sendfile,
   epoll_create1,
   epoll_ctl,
   epoll_wait,
@@ -49,7 +50,7 @@ class SystemCalls {
 
   // How often `call` was made since the object was, or since forget().
   int count(Call call) const { return counts_[static_cast<std::size_t>(call)]; }
-  int sends() const { return count(Call::send) + count(Call::sendmsg); }
+  int sends() const { return count(Call::send) + count(Call::sendmsg) + count(Call::sendfile); }
   int receives() const { return count(Call::recv) + count(Call::readv); }
   void forget();
 

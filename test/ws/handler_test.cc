@@ -2,6 +2,8 @@
 #include "ws/handler.h"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <functional>
 #include <string>
@@ -619,6 +621,111 @@ TEST_CASE("on_close comes exactly once after on_open, and never without") {
     CHECK(rig.handler.count("close") == opened);
     CHECK(rig.server.connection_count() == 0);
   }
+}
+
+// ── Files ────────────────────────────────────────────────────────────────────────────────────
+
+// A file in memory, and a handler that answers every request with a part of it.
+struct FileRig : ServerRig {
+  explicit FileRig(Options options = {}) : ServerRig(std::move(options)) {
+    REQUIRE(::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+    handler.request = [this](const Handler::Request&, Reply& reply) {
+      const http::Field fields[] = {{"ETag", "\"1\""}, {"X-More", "yes"}};
+      reply.send_file(206, "text/plain", net::Fd(::dup(file.get())), 3, text.size() - 3, fields);
+    };
+  }
+
+  const std::string text = std::string(8'000'000, 'x') + "the end";
+  net::Fd file{::memfd_create("file", MFD_CLOEXEC)};
+};
+
+TEST_CASE("Reply: send_file() sends a head and a part of a file, and the connection goes on") {
+  FileRig rig;
+  Peer peer = rig.connect();
+  peer.send(get("/one") + get("/two") + get("/", "Connection: close\r\n"));
+  const std::string all = rig.rest(peer);
+  const std::string body = rig.text.substr(3);
+  const std::size_t head = all.find("\r\n\r\n") + 4;
+  CHECK(all.substr(0, head) ==
+        "HTTP/1.1 206 Partial Content\r\nContent-Type: text/plain\r\nContent-Length: 8000004\r\n"
+        "ETag: \"1\"\r\nX-More: yes\r\n\r\n");
+  CHECK(all.substr(head, body.size()) == body);
+  CHECK(all.size() == 3 * (head + body.size()) + std::string_view("Connection: close\r\n").size());
+  CHECK(all.ends_with(body));
+}
+
+TEST_CASE("RFC 9110 §9.3.2: of a file, HEAD gets the size and nothing else") {
+  const std::size_t descriptors = test::open_descriptors();
+  {
+    FileRig rig;
+    Peer peer = rig.connect();
+    peer.send("HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    const std::string all = rig.rest(peer);
+    CHECK(all.find("Content-Length: 8000004\r\n") != std::string::npos);
+    CHECK(all.ends_with("\r\n\r\n"));
+  }
+  CHECK(test::open_descriptors() == descriptors);
+}
+
+TEST_CASE("Reply: a field of our own beside a file is answered with 500, and the file is closed") {
+  FileRig rig;
+  rig.handler.request = [&rig](const Handler::Request&, Reply& reply) {
+    const http::Field fields[] = {{"Content-Length", "5"}};
+    reply.send_file(200, "text/plain", net::Fd(::dup(rig.file.get())), 0, 5, fields);
+    reply.send_file(200, "text/plain", net::Fd(::dup(rig.file.get())), 0, 5);
+  };
+  std::size_t descriptors = 0;  // after the first, for which the server opens some to keep
+  for (int i = 0; i < 3; ++i) {
+    Peer peer = rig.connect();
+    peer.send(get("/"));
+    CHECK(rig.rest(peer).starts_with("HTTP/1.1 500 "));
+    peer.close();
+    rig.settle();
+    if (i == 0) descriptors = test::open_descriptors();
+    CHECK(test::open_descriptors() == descriptors);
+  }
+}
+
+TEST_CASE("a slow reader of a file has all the time it needs, as long as it takes some of it") {
+  for (const std::string more : {"", "Connection: close\r\n"}) {
+    CAPTURE(more);
+    FileRig rig({.limits = {.keep_alive_timeout_ms = 30'000, .close_timeout_ms = 5'000}});
+    Peer peer = rig.connect(64 * 1024);
+    peer.send(get("/", more));
+    rig.settle();
+    std::size_t received = 0;
+    for (int i = 0; i < 10'000 && received < rig.text.size(); ++i) {
+      rig.pass(1'000);
+      peer.receive();
+      received += peer.take_input().size();
+      REQUIRE((!peer.ended() || received > rig.text.size()));
+    }
+    CHECK(received > rig.text.size());
+    rig.pass(more.empty() ? 30'100 : 0);
+    CHECK(rig.rest(peer).empty());
+  }
+}
+
+TEST_CASE("a peer that takes nothing of a file is dropped after keep_alive_timeout_ms") {
+  for (const std::string more : {"", "Connection: close\r\n"}) {
+    FileRig rig({.limits = {.keep_alive_timeout_ms = 30'000, .close_timeout_ms = 5'000}});
+    Peer peer = rig.connect(64 * 1024);
+    peer.send(get("/", more) + get("/"));
+    rig.pass(29'000);
+    CHECK(rig.server.connection_count() == 1);
+    rig.pass(1'500);
+    CHECK(rig.server.connection_count() == 0);
+  }
+}
+
+TEST_CASE("a server that stops still sends the file that it has begun") {
+  FileRig rig;
+  Peer peer = rig.connect();
+  peer.send(get("/", "Connection: close\r\n"));
+  rig.settle();
+  rig.server.stop();
+  const std::string all = rig.rest(peer);
+  CHECK(all.ends_with(rig.text.substr(3)));
 }
 
 }  // namespace sockeye::ws
