@@ -5,7 +5,7 @@
 #
 #   make CXX=clang++ BUILD=build/clang        another compiler, in a folder of its own
 #   make SANITIZE=thread BUILD=build/thread   with asserts and a sanitizer
-#   make WITHOUT="bench page"                 leaves parts out: bench client deflate init page trace
+#   make WITHOUT="bench page"                 leaves parts out: bench client deflate hub init page static trace
 #   make V=1                                  shows the commands
 #
 # SPDX-License-Identifier: MIT
@@ -25,7 +25,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # ------------------------------------------------------------------------------------------ sources
 
 # What WITHOUT names is left out of the program. (`client` is `sockeye cat`, and `bench` with it.)
-PARTS := bench client deflate hub init page trace
+PARTS := bench client deflate hub init page static trace
 ifneq ($(filter-out $(PARTS),$(WITHOUT)),)
 $(error WITHOUT=$(filter-out $(PARTS),$(WITHOUT)): the parts are $(PARTS))
 endif
@@ -37,6 +37,7 @@ APP_SOURCES     := $(filter-out app/examples/% \
                      $(if $(filter client,$(LEFT_OUT)),app/cat.cc) \
                      $(if $(filter hub,$(LEFT_OUT)),app/hub.cc app/hub/%) \
                      $(if $(filter page,$(LEFT_OUT)),app/page/%) \
+                     $(if $(filter static,$(LEFT_OUT)),app/static_%) \
                      $(if $(filter trace,$(LEFT_OUT)),app/trace/%) \
                      $(if $(filter page trace,$(LEFT_OUT)),app/inspector.cc app/raw_client.cc \
                        app/violations.cc) \
@@ -197,7 +198,7 @@ endif
 
 # The files that depend on WITHOUT; another choice of parts compiles only these anew.
 OF_PARTS := $(call objects,$(shell grep -lE \
-              'SOCKEYE_WITHOUT|"(app/init|app/page/embedded|app/server_flags|app/trace/trace|app/inspector|ws/deflate/is_built)\.h"' \
+              'SOCKEYE_WITHOUT|"(app/init|app/page/embedded|app/server_flags|app/static_files|app/trace/trace|app/inspector|ws/deflate/is_built)\.h"' \
               $(APP_SOURCES) $(LIBRARY_SOURCES)))
 $(OF_PARTS): private CPPFLAGS += $(patsubst %,-DSOCKEYE_WITHOUT_%,$(LEFT_OUT))
 $(OF_PARTS) $(LINKED_PROGRAM): $(BUILD)/left_out

@@ -44,7 +44,7 @@ constexpr std::uint32_t own_table = 0;  // not known here: no filter
 #endif
 
 // Which servers need a call.
-enum class Need : std::uint8_t { all, threads, files };
+enum class Need : std::uint8_t { all, threads, removal, reading };
 
 // A call that is allowed, or fails with `error` in place of ending the process. Where it has a
 // `mask`, only with (arguments[argument] & mask) == value.
@@ -128,6 +128,30 @@ constexpr Rule rules[] = {
      .mask = whole,
      .value = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC},
 
+    // Files that are served: opened, looked at in whatever way libc does that, and sent, without a
+    // SIGPIPE; or read, where a tap wants to see them.
+    {.call = __NR_openat2, .need = Need::reading},
+    {.call = __NR_fstat, .need = Need::reading},
+    {.call = __NR_statx, .need = Need::reading},
+#ifdef __NR_fstat64
+    {.call = __NR_fstat64, .need = Need::reading},
+#endif
+#ifdef __NR_newfstatat
+    {.call = __NR_newfstatat, .need = Need::reading},
+#endif
+#ifdef __NR_fstatat64
+    {.call = __NR_fstatat64, .need = Need::reading},
+#endif
+    {.call = __NR_sendfile, .need = Need::reading},
+#ifdef __NR_sendfile64
+    {.call = __NR_sendfile64, .need = Need::reading},
+#endif
+    {.call = __NR_pread64, .need = Need::reading},
+    {.call = __NR_rt_sigtimedwait, .need = Need::reading},
+#ifdef __NR_rt_sigtimedwait_time64
+    {.call = __NR_rt_sigtimedwait_time64, .need = Need::reading},
+#endif
+
     // The log, what is printed, wake-ups of other loops; a last word (writev).
     {__NR_write},
     {__NR_writev},
@@ -179,22 +203,22 @@ constexpr Rule rules[] = {
     {.call = __NR_exit, .need = Need::threads},
 
     // The end: of Unix sockets' files, by lstat and unlink in whatever way libc makes them...
-    {.call = __NR_statx, .need = Need::files},
-    {.call = __NR_unlinkat, .need = Need::files},
+    {.call = __NR_statx, .need = Need::removal},
+    {.call = __NR_unlinkat, .need = Need::removal},
 #ifdef __NR_lstat
-    {.call = __NR_lstat, .need = Need::files},
+    {.call = __NR_lstat, .need = Need::removal},
 #endif
 #ifdef __NR_lstat64
-    {.call = __NR_lstat64, .need = Need::files},
+    {.call = __NR_lstat64, .need = Need::removal},
 #endif
 #ifdef __NR_newfstatat
-    {.call = __NR_newfstatat, .need = Need::files},
+    {.call = __NR_newfstatat, .need = Need::removal},
 #endif
 #ifdef __NR_fstatat64
-    {.call = __NR_fstatat64, .need = Need::files},
+    {.call = __NR_fstatat64, .need = Need::removal},
 #endif
 #ifdef __NR_unlink
-    {.call = __NR_unlink, .need = Need::files},
+    {.call = __NR_unlink, .need = Need::removal},
 #endif
 
     // ... and of the process. abort() says SIGABRT to its own thread.
@@ -243,7 +267,8 @@ Program::Program(const ServerCalls& calls) {
   load(offsetof(seccomp_data, nr));
   for (const Rule& rule : rules) {
     if (rule.need == Need::threads && !calls.start_threads) continue;
-    if (rule.need == Need::files && !calls.remove_files) continue;
+    if (rule.need == Need::removal && !calls.remove_files) continue;
+    if (rule.need == Need::reading && !calls.read_files) continue;
     add(rule);
   }
   answer(SECCOMP_RET_KILL_PROCESS);

@@ -18,6 +18,7 @@ namespace sockeye::app {
 struct ServerCalls {
   bool start_threads = false;
   bool remove_files = false;  // of Unix sockets, at the end
+  bool read_files = false;    // which ones is a matter of app/file_access
 };
 
 // Filters the calls of this thread, and of those that it starts, for good: seccomp(2). Needs

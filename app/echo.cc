@@ -9,6 +9,7 @@
 #include "app/page/files.h"
 #include "app/serve.h"
 #include "app/server_flags.h"
+#include "app/static_files.h"
 
 namespace sockeye::app {
 
@@ -27,33 +28,36 @@ constexpr page::File files[] = {
 }  // namespace
 
 void Echo::on_request(const Request& request, Reply& reply) {
-  if (metrics_ != nullptr && metrics_->serve(request, reply)) return;
+  if (facilities_.metrics != nullptr && facilities_.metrics->serve(request, reply)) return;
   if (request.method() != "GET" && request.method() != "HEAD") {
     return reply.refuse(ws::Error::method_not_allowed);
   }
+  if (facilities_.files != nullptr && facilities_.files->serve(request, reply)) return;
   if (!page::send(files, request.path(), reply)) reply.refuse(ws::Error::not_found);
 }
 
 void Echo::on_upgrade(Upgrade& upgrade) {
-  if (inspector_ == nullptr || upgrade.subprotocol() != Inspector::subprotocol) return;
-  if (!inspector_->admits(upgrade))
+  if (facilities_.inspector == nullptr || upgrade.subprotocol() != Inspector::subprotocol) return;
+  if (!facilities_.inspector->admits(upgrade))
     upgrade.refuse(403, "shown on this machine only: see --inspect\n");
 }
 
 void Echo::on_open(Connection& connection) {
-  if (inspector_ == nullptr || connection.subprotocol() != Inspector::subprotocol) return;
-  connection.set_data(inspector_);
-  inspector_->on_open(connection);
+  if (facilities_.inspector == nullptr || connection.subprotocol() != Inspector::subprotocol)
+    return;
+  connection.set_data(facilities_.inspector);
+  facilities_.inspector->on_open(connection);
 }
 
 void Echo::on_close(Connection& connection, Closed) {
-  if (connection.data<Inspector>() != nullptr) inspector_->on_close(connection);
+  if (connection.data<Inspector>() != nullptr) facilities_.inspector->on_close(connection);
 }
 
 // A peer that sends and doesn't read would fill our memory with its echoes. So while some wait to
 // be read, no more of its messages are taken.
 void Echo::on_message(Connection& connection, Message message) {
-  if (connection.data<Inspector>() != nullptr) return inspector_->on_message(connection, message);
+  if (connection.data<Inspector>() != nullptr)
+    return facilities_.inspector->on_message(connection, message);
   if (connection.send(message) == ws::SendResult::queued) connection.pause();
 }
 
@@ -82,9 +86,8 @@ int run_echo(std::span<char* const> arguments) {
   ServerSettings settings;
   if (!make_flags(settings).parse(arguments)) return exit_usage;
   return serve(settings,
-               {.make_handler = [](Inspector* inspector,
-                                   const Metrics* metrics) -> std::unique_ptr<ws::Handler> {
-                  return std::make_unique<Echo>(inspector, metrics);
+               {.make_handler = [](const Facilities& facilities) -> std::unique_ptr<ws::Handler> {
+                  return std::make_unique<Echo>(facilities);
                 },
                 .has_page = page::is_embedded});
 }

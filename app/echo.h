@@ -8,20 +8,15 @@
 #include <span>
 #include <string>
 
+#include "app/serve.h"
 #include "ws/connection.h"
 #include "ws/handler.h"
 
 namespace sockeye::app {
 
-class Inspector;
-class Metrics;
-
 class Echo final : public ws::Handler {
  public:
-  // `inspector` has those connections that are for it, `metrics` the requests; null: there are
-  // none.
-  explicit Echo(Inspector* inspector = nullptr, const Metrics* metrics = nullptr)
-      : inspector_(inspector), metrics_(metrics) {}
+  explicit Echo(const Facilities& facilities) : facilities_(facilities) {}
 
   void on_upgrade(Upgrade& upgrade) override;
   void on_request(const Request& request, Reply& reply) override;
@@ -31,8 +26,7 @@ class Echo final : public ws::Handler {
   void on_close(Connection& connection, Closed closed) override;
 
  private:
-  Inspector* const inspector_;
-  const Metrics* const metrics_;
+  const Facilities facilities_;
 };
 
 // The subcommand; `arguments` are those after "echo". Returns the exit status.

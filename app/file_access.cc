@@ -29,6 +29,7 @@ struct [[gnu::packed]] FolderRule {
 
 constexpr std::uint32_t ask_version = 1;
 constexpr int rule_for_folder = 1;
+constexpr std::uint64_t read_file = 1 << 2;
 constexpr std::uint64_t remove_file = 1 << 5;
 
 // What each version of the interface can deny. The kernel takes what it knows, and zeros.
@@ -39,17 +40,21 @@ Ruleset everything(long version) {
           .scopes = version >= 6 ? 0b11u : 0u};
 }
 
+void allow(const net::Fd& ruleset, std::uint64_t rights, int folder) {
+  const FolderRule rule{rights, folder};
+  ::syscall(__NR_landlock_add_rule, ruleset.get(), rule_for_folder, &rule, 0);
+}
+
 // One that can't be opened lets the user remove nothing in it, either.
 void allow_removal(const net::Fd& ruleset, const std::string& file) {
   const std::string path = file.substr(0, std::max<std::size_t>(file.rfind('/'), 1));
   const net::Fd folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const FolderRule rule{remove_file, folder.get()};
-  if (folder) ::syscall(__NR_landlock_add_rule, ruleset.get(), rule_for_folder, &rule, 0);
+  if (folder) allow(ruleset, remove_file, folder.get());
 }
 
 }  // namespace
 
-bool deny_files(std::span<const std::string> removable) {
+bool deny_files(std::span<const std::string> removable, int readable) {
   const long version = ::syscall(__NR_landlock_create_ruleset, nullptr, 0, ask_version);
   if (version <= 0) return false;
   const Ruleset denied = everything(version);
@@ -57,6 +62,7 @@ bool deny_files(std::span<const std::string> removable) {
       static_cast<int>(::syscall(__NR_landlock_create_ruleset, &denied, sizeof denied, 0)));
   if (!ruleset) return false;
   for (const std::string& file : removable) allow_removal(ruleset, file);
+  if (readable >= 0) allow(ruleset, read_file, readable);
   return ::syscall(__NR_landlock_restrict_self, ruleset.get(), 0) == 0;
 }
 

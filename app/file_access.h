@@ -13,8 +13,9 @@ namespace sockeye::app {
 
 // For this thread and those that it starts, for good. The files with these absolute paths may still
 // be removed; and with them whatever else lies in their folders, at any depth, as far as the user
-// may: Landlock has no rule for one name. Needs no_new_privs, or root. False, with errno, where the
-// kernel has no Landlock.
-bool deny_files(std::span<const std::string> removable);
+// may: Landlock has no rule for one name. What is in the folder with the descriptor `readable` may
+// still be opened for reading; -1: there is none. Needs no_new_privs, or root. False, with errno,
+// where the kernel has no Landlock.
+bool deny_files(std::span<const std::string> removable, int readable = -1);
 
 }  // namespace sockeye::app

@@ -148,9 +148,8 @@ int run_hub(std::span<char* const> arguments) {
 
   hub::Rooms rooms(limits);
   return serve(settings.server,
-               {.make_handler = [&](Inspector* inspector,
-                                    const Metrics* metrics) -> std::unique_ptr<ws::Handler> {
-                  return std::make_unique<hub::Hub>(settings.hub, rooms, inspector, metrics);
+               {.make_handler = [&](const Facilities& facilities) -> std::unique_ptr<ws::Handler> {
+                  return std::make_unique<hub::Hub>(settings.hub, rooms, facilities);
                 },
                 .has_page = page::is_embedded,
                 .make_companion = [&](ws::ServerGroup& group) -> std::unique_ptr<Companion> {

@@ -26,9 +26,13 @@ void enter_sandbox(const SandboxedServer& server) {
   if constexpr (!can_be_sandboxed) return;
   // Programs that it would start get no rights that it doesn't have. The other two demand this.
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  if (!deny_files(server.socket_files)) say_missing(net::LogLevel::debug, "Landlock");
+  const bool reads = server.readable_folder >= 0;  // then nothing else says which files
+  if (!deny_files(server.socket_files, server.readable_folder)) {
+    say_missing(reads ? net::LogLevel::warn : net::LogLevel::debug, "Landlock");
+  }
   const ServerCalls calls{.start_threads = server.starts_threads,
-                          .remove_files = !server.socket_files.empty()};
+                          .remove_files = !server.socket_files.empty(),
+                          .read_files = reads};
   if (!filter_calls(calls)) say_missing(net::LogLevel::warn, "seccomp");
 }
 

@@ -28,6 +28,7 @@ inline constexpr bool can_be_sandboxed = true;
 struct SandboxedServer {
   bool starts_threads = false;
   std::vector<std::string> socket_files;  // of its Unix sockets, which it removes at the end
+  int readable_folder = -1;               // whose files it serves: a descriptor, or -1
 };
 
 void enter_sandbox(const SandboxedServer& server);

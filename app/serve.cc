@@ -18,6 +18,7 @@
 #include "app/inspector.h"
 #include "app/metrics.h"
 #include "app/sandbox.h"
+#include "app/static_files.h"
 #include "net/address.h"
 #include "net/log.h"
 
@@ -36,12 +37,13 @@ std::string announcement(const net::Address& address, const std::string& what = 
 }
 
 // Gives up what was needed to listen, and isn't to serve.
-Result<void, net::Error> give_up_rights(const ServerSettings& settings) {
+Result<void, net::Error> give_up_rights(const ServerSettings& settings, const StaticFiles* files) {
   if (settings.user) TRY(become(*settings.user));
   if (::geteuid() == 0) net::log(net::LogLevel::info, "serving as root: see --user");
   if (!settings.sandbox) return {};
   SandboxedServer server;
   server.starts_threads = settings.threads > 1;
+  if (files != nullptr) server.readable_folder = files->folder();
   std::vector<std::string> addresses = settings.addresses;
   addresses.push_back(settings.admin);
   for (const std::string& text : addresses) {
@@ -70,11 +72,15 @@ int serve(ServerSettings& settings, const Service& service) {
   if (!trace) return report(trace.error());
   const auto inspector = open_inspector(settings.inspect, settings.options);
   if (!inspector) return report(inspector.error());
+  const auto files = open_static_files(settings.static_folder);
+  if (!files) return report(files.error());
   Metrics metrics;
   settings.options.on_stop = [&metrics] { metrics.stop(); };
-  const Metrics* const own_port = settings.metrics ? &metrics : nullptr;
-  ws::ServerGroup group([&] { return service.make_handler(inspector->get(), own_port); },
-                        settings.options, settings.threads);
+  const Facilities facilities{.inspector = inspector->get(),
+                              .metrics = settings.metrics ? &metrics : nullptr,
+                              .files = files->get()};
+  ws::ServerGroup group([&] { return service.make_handler(facilities); }, settings.options,
+                        settings.threads);
   if (*inspector) (*inspector)->serve(group);
   std::string text;
   std::string url;
@@ -105,7 +111,8 @@ int serve(ServerSettings& settings, const Service& service) {
     text.append("  in a terminal:  ").append(program_invocation_name).append(" cat ") += url + "\n";
 #endif
   }
-  if (auto given_up = give_up_rights(settings); !given_up) return report(given_up.error());
+  if (auto given_up = give_up_rights(settings, files->get()); !given_up)
+    return report(given_up.error());
   // When the server takes connections, and the signals that stop it: others may wait for this text.
   group.first().loop().post([text] { print(text); });
   const auto companion = service.make_companion ? service.make_companion(group) : nullptr;

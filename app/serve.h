@@ -15,6 +15,14 @@ namespace sockeye::app {
 
 class Inspector;
 class Metrics;
+class StaticFiles;
+
+// What handlers hand some of their requests to; null: it isn't asked for. All outlive the handlers.
+struct Facilities {
+  Inspector* inspector = nullptr;      // the wire page's connections
+  const Metrics* metrics = nullptr;    // /metrics and /healthz
+  const StaticFiles* files = nullptr;  // --static; before the page
+};
 
 class Companion {
  public:
@@ -22,8 +30,8 @@ class Companion {
 };
 
 struct Service {
-  // Called once for each thread. Inspector and metrics, which may be null, outlive the handler.
-  std::function<std::unique_ptr<ws::Handler>(Inspector*, const Metrics*)> make_handler;
+  // Called once for each thread.
+  std::function<std::unique_ptr<ws::Handler>(const Facilities&)> make_handler;
   // Whether "/" is worth a look in a browser.
   bool has_page = false;
   // Makes what is to live beside the servers while they run, if there is such a thing.

@@ -321,6 +321,17 @@ void add_server_flags(Flags& flags, ServerSettings& settings) {
   add_time_flags(flags, settings.options.limits);
   add_compression_flags(flags, settings);
   add_proxy_flags(flags, settings);
+#ifndef SOCKEYE_WITHOUT_static
+  flags.value(
+      "--static", "DIR",
+      "serve the files in DIR beside WebSocket: index.html for a folder, NAME.gz for NAME "
+      "where a client accepts gzip; nothing outside of DIR, and no name with a dot in front",
+      [&settings](std::string_view text) -> std::string {
+        if (text.empty()) return "must be a folder";
+        settings.static_folder = text;
+        return {};
+      });
+#endif
   add_sandbox_flags(flags, settings);
   add_metrics_flags(flags, settings);
   add_log_flags(flags, settings);

@@ -30,7 +30,8 @@ struct ServerSettings {
   TraceSettings trace;
   bool inspect = false;
   bool metrics = false;
-  std::string admin;  // where --metrics' pages are in its place; empty: nowhere
+  std::string admin;          // where --metrics' pages are in its place; empty: nowhere
+  std::string static_folder;  // empty: none
 
   // To be called when all flags are read: adds the sockets that were inherited, and what is left to
   // say where nothing was. Returns what contradicts itself, or nothing.

@@ -122,8 +122,9 @@ class Reply {
               std::initializer_list<http::Field> extra_fields = {});
 
   // Answers with `size` bytes of an open file from `offset` on, as send() would. They are read as
-  // the peer takes them, and no memory holds them: a file that becomes shorter meanwhile ends the
-  // connection. It has to be one whose reads don't wait, such as a regular file.
+  // the peer takes them, and no memory holds them: what is written to it meanwhile may go out, and
+  // if it becomes shorter, the connection ends. It has to be one whose reads don't wait, such as a
+  // regular file.
   void send_file(std::uint16_t status, std::string_view content_type, net::Fd file,
                  std::uint64_t offset, std::uint64_t size,
                  std::span<const http::Field> extra_fields = {});

@@ -9,6 +9,7 @@
 #include "app/json.h"
 #include "app/metrics.h"
 #include "app/page/files.h"
+#include "app/static_files.h"
 #include "net/buffer.h"
 #include "ws/frame/utf8.h"
 #include "ws/http/chars.h"
@@ -76,7 +77,7 @@ bool has_type(const ws::http::Request& request, std::string_view field, std::str
 }  // namespace
 
 bool Hub::is_page(const Connection& connection) const {
-  return inspector_ != nullptr && connection.subprotocol() == Inspector::subprotocol;
+  return facilities_.inspector != nullptr && connection.subprotocol() == Inspector::subprotocol;
 }
 
 bool Hub::may_publish(const HubRequest& request) const {
@@ -92,7 +93,7 @@ bool Hub::may_subscribe(const HubRequest& request) const {
 
 void Hub::on_upgrade(Upgrade& upgrade) {
   if (is_page(upgrade.connection())) {
-    if (!inspector_->admits(upgrade))
+    if (!facilities_.inspector->admits(upgrade))
       upgrade.refuse(403, "shown on this machine only: see --inspect\n");
     return;
   }
@@ -115,14 +116,14 @@ void Hub::on_upgrade(Upgrade& upgrade) {
 }
 
 void Hub::on_open(Connection& connection) {
-  if (is_page(connection)) return inspector_->on_open(connection);
+  if (is_page(connection)) return facilities_.inspector->on_open(connection);
   if (!join(connection, std::move(accepted_), accepted_after_)) {
     connection.close(ws::close_code::try_again_later, "the topic can't be joined now");
   }
 }
 
 void Hub::on_message(Connection& connection, Message message) {
-  if (is_page(connection)) return inspector_->on_message(connection, message);
+  if (is_page(connection)) return facilities_.inspector->on_message(connection, message);
   const Guest* guest = connection.data<Guest>();
   if (guest == nullptr) return;  // it couldn't join, and is closing
   if (!guest->may_publish) {
@@ -143,7 +144,7 @@ void Hub::on_message(Connection& connection, Message message) {
 }
 
 void Hub::on_close(Connection& connection, Closed) {
-  if (is_page(connection)) return inspector_->on_close(connection);
+  if (is_page(connection)) return facilities_.inspector->on_close(connection);
   const std::unique_ptr<Guest> guest(connection.data<Guest>());
   connection.set_data(nullptr);
   if (guest != nullptr) rooms_.leave(guest->topics, guest->format);
@@ -184,14 +185,17 @@ bool Hub::replay(Connection& connection, const Guest& guest, const Replayed& rep
 // ── HTTP ─────────────────────────────────────────────────────────────────────────────────────
 
 void Hub::on_request(const Request& request, Reply& reply) {
-  if (metrics_ != nullptr && metrics_->serve(request, reply)) return;
+  if (facilities_.metrics != nullptr && facilities_.metrics->serve(request, reply)) return;
   const bool posts = request.method() == "POST";
   if (!posts && request.method() != "GET" && request.method() != "HEAD") {
     const std::string_view text = "GET, HEAD and POST are understood\n";
     return reply.send(405, plain_text, as_bytes(text), {{"Allow", "GET, HEAD, POST"}});
   }
   const bool wants_events = !posts && has_type(request, "accept", "text/event-stream");
-  if (!posts && !wants_events && page::send(files, request.path(), reply)) return;
+  if (!posts && !wants_events) {
+    if (facilities_.files != nullptr && facilities_.files->serve(request, reply)) return;
+    if (page::send(files, request.path(), reply)) return;
+  }
   auto wanted = read_request(request, settings_.topics_per_connection);
   if (!wanted) return refuse(reply, 400, wanted.error());
   if (wanted->topics.empty())

@@ -28,12 +28,7 @@
 #include "ws/handler.h"
 #include "ws/server_group.h"
 
-namespace sockeye::app {
-
-class Inspector;
-class Metrics;
-
-namespace hub {
+namespace sockeye::app::hub {
 
 struct HubSettings {
   RoomLimits limits;
@@ -45,11 +40,9 @@ struct HubSettings {
 
 class Hub final : public ws::Handler {
  public:
-  // All of these must outlive it. `inspector` has those connections that are for it, `metrics` the
-  // requests; null: there are none.
-  Hub(const HubSettings& settings, Rooms& rooms, Inspector* inspector,
-      const Metrics* metrics = nullptr)
-      : settings_(settings), rooms_(rooms), inspector_(inspector), metrics_(metrics) {}
+  // All of these must outlive it.
+  Hub(const HubSettings& settings, Rooms& rooms, const Facilities& facilities)
+      : settings_(settings), rooms_(rooms), facilities_(facilities) {}
 
   void on_upgrade(Upgrade& upgrade) override;
   void on_request(const Request& request, Reply& reply) override;
@@ -84,8 +77,7 @@ class Hub final : public ws::Handler {
 
   const HubSettings& settings_;
   Rooms& rooms_;
-  Inspector* const inspector_;
-  const Metrics* const metrics_;
+  const Facilities facilities_;
   // Whose handshake was accepted just now: on_open() follows.
   std::unique_ptr<Guest> accepted_;
   std::optional<std::uint64_t> accepted_after_;
@@ -107,5 +99,4 @@ class Housekeeper final : public Companion, private net::Timer {
   unsigned ticks_ = 0;
 };
 
-}  // namespace hub
-}  // namespace sockeye::app
+}  // namespace sockeye::app::hub

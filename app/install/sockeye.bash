@@ -19,6 +19,10 @@ _sockeye_value() {
       compopt -o filenames 2> /dev/null
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       ;;
+    DIR)
+      compopt -o filenames 2> /dev/null
+      mapfile -t COMPREPLY < <(compgen -d -- "$word")
+      ;;
     *UID*) mapfile -t COMPREPLY < <(compgen -u -- "$word") ;;
     *[!A-Z]* | BYTES | SECONDS | N | PID) ;;
     *)

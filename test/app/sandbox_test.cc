@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
@@ -14,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,6 +35,7 @@
 
 #include "app/call_filter.h"
 #include "app/file_access.h"
+#include "net/send_file.h"
 
 using namespace sockeye::app;
 
@@ -92,7 +95,7 @@ struct Call {
 };
 
 constexpr ServerCalls few;
-constexpr ServerCalls all{.start_threads = true, .remove_files = true};
+constexpr ServerCalls all{.start_threads = true, .remove_files = true, .read_files = true};
 
 constexpr std::uint64_t thread_flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
                                        CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
@@ -138,7 +141,6 @@ constexpr Call forbidden[] = {
      [] { mmap(nullptr, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }},
 #endif
     {"memfd_create", [] { syscall(SYS_memfd_create, "code", 0); }},
-    {"openat2", [] { syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", nullptr, 0); }},
     {"symlinkat", [] { syscall(SYS_symlinkat, "/etc", AT_FDCWD, "/tmp/etc"); }},
     {"getdents64", [] { syscall(SYS_getdents64, 0, nullptr, 0); }},
     {"ioctl", [] { syscall(SYS_ioctl, 0, 0, 0); }},
@@ -208,6 +210,8 @@ TEST_CASE("Sandbox: threads and the removal of files are for servers that have t
   CHECK(is_killed(few, [] { syscall(SYS_statx, AT_FDCWD, "", 0, 0, nullptr); }));
   CHECK(is_killed(few, [] { syscall(SYS_clone, thread_flags, 0, 0, 0, 0); }));
   CHECK(is_killed(few, [] { syscall(SYS_clone3, nullptr, 0); }));
+  CHECK(is_killed(few, [] { syscall(SYS_openat2, AT_FDCWD, "", nullptr, 0); }));
+  CHECK(is_killed(few, [] { sendfile(0, 0, nullptr, 0); }));
   CHECK(exit_status(all, [] {
           struct stat status;
           return lstat("/", &status) == 0 && unlink("") != 0 ? errno : 0;
@@ -278,6 +282,27 @@ TEST_CASE("Sandbox: what serves a connection is allowed") {
   for (const int descriptor : {listener, client, epoll}) close(descriptor);
 }
 
+TEST_CASE("Sandbox: a server of files opens, looks at and sends them, without a signal") {
+  if (!has_seccomp()) return;
+  int ends[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  CHECK(exit_status(all, [&] {
+          open_how how{};
+          how.flags = O_RDONLY;
+          const auto file =
+              static_cast<int>(syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", &how, sizeof how));
+          struct stat status;
+          char byte;
+          if (file < 0 || fstat(file, &status) != 0) return 1;
+          if (pread(file, &byte, 1, 0) != 1) return 2;
+          if (sockeye::net::send_file(ends[0], file, 0, 1) != 1) return 3;
+          if (shutdown(ends[0], SHUT_WR) != 0) return 4;
+          if (sockeye::net::send_file(ends[0], file, 0, 1) != -1 || errno != EPIPE) return 5;
+          return 0;
+        }) == 0);
+  for (const int end : ends) close(end);
+}
+
 TEST_CASE("Sandbox: abort() and libc's own last words are what they were") {
   if (!has_seccomp()) return;
   CHECK(exit_status(few, [] {
@@ -337,6 +362,24 @@ TEST_CASE("Landlock: of a folder that is named by a file, files may be removed, 
   REQUIRE(make_file() == 0);
   CHECK(WEXITSTATUS(try_removal("/socket")) == 0);
   CHECK(rmdir(folder) == 0);
+}
+
+TEST_CASE("Landlock: a folder that is served can be read, at any depth, and nothing else") {
+  if (landlock_version() < 1) return;
+  const int folder = open("/etc", O_PATH | O_DIRECTORY);
+  REQUIRE(folder >= 0);
+  const int status = status_of_child([&] {
+    if (!deny_files({}, folder)) return 99;
+    if (open("/etc/passwd", O_RDONLY) < 0) return 1;
+    if (open("/etc/security/limits.conf", O_RDONLY) < 0 && errno != ENOENT) return 2;
+    if (open("/etc/passwd", O_WRONLY) >= 0 || errno != EACCES) return 3;
+    if (open("/etc", O_RDONLY | O_DIRECTORY) >= 0 || errno != EACCES) return 4;
+    if (open("/proc/self/status", O_RDONLY) >= 0 || errno != EACCES) return 5;
+    if (openat(folder, "../proc/self/status", O_RDONLY) >= 0 || errno != EACCES) return 6;
+    return 0;
+  });
+  CHECK(status == 0);
+  close(folder);
 }
 
 TEST_CASE("Landlock: no TCP connection, and no signal to others, where the kernel knows how") {
