@@ -36,7 +36,8 @@ bool put_json(Buffer& to, const Published& message) {
          put_text(to, "\"}");
 }
 
-// WHATWG HTML §9.2.6: a line ends with CR LF, LF or CR; each has a field "data" of its own.
+// (WHATWG HTML, "Interpreting an event stream".) A line ends with CR LF, LF or CR; each has a field
+// "data" of its own.
 bool put_lines(Buffer& to, std::string_view text) {
   while (true) {
     const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());

@@ -31,7 +31,7 @@ TEST_CASE("hub: JSON, with all that has to be escaped (RFC 8259 §7)") {
   CHECK(formatted(Format::json, "\xff\x00", false) == R"({"id":17,"topic":"a/b","base64":"/w=="})");
 }
 
-TEST_CASE("hub: events have a field for each line, whatever ends it (WHATWG HTML §9.2.6)") {
+TEST_CASE("hub: events have a field for each line, whatever ends it (WHATWG HTML)") {
   CHECK(formatted(Format::event, "hello") == "id: 17\ndata: hello\n\n");
   CHECK(formatted(Format::event, "") == "id: 17\ndata: \n\n");
   CHECK(formatted(Format::event, "a\nb\r\nc\rd") ==
