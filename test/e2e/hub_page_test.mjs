@@ -329,9 +329,9 @@ test("chat: stays at the newest message, unless one has scrolled up to read", as
 
 test("chat: a token in its address goes along; without one it says what is missing", async (t) => {
   const tokens = path.join(scratchFolder(t), "tokens");
-  writeFileSync(tokens, "s3cret\n");
+  writeFileSync(tokens, "s3/cr+t==\n");
   const server = await startHub(t, "--publish-token", tokens, "--subscribe-token", tokens);
-  const page = await inRoom(t, server.host, "/?token=s3cret");
+  const page = await inRoom(t, server.host, `/?token=${encodeURIComponent("s3/cr+t==")}`);
   await say(page, "let in");
   await said(page, "let in");
   const stranger = await openChat(t, server.host);

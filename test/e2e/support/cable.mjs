@@ -10,7 +10,7 @@ export class Cable {
   #isCut = false;
   #loses = {};
 
-  // `host` and `url` are as the server's own, and lead to it over the cable.
+  // Its `url`, `host`, `hostname` and `port` are as a server's, and lead to that one over the cable.
   static async lay(t, server) {
     const cable = new Cable(server);
     cable.listener.listen(0, "127.0.0.1");
@@ -19,8 +19,9 @@ export class Cable {
       cable.cut();
       cable.listener.close();
     });
-    cable.host = `127.0.0.1:${cable.listener.address().port}`;
-    cable.url = `ws://${cable.host}/`;
+    const { address: hostname, port } = cable.listener.address();
+    const host = `${hostname}:${port}`;
+    Object.assign(cable, { hostname, port, host, url: `ws://${host}/` });
     return cable;
   }
 
