@@ -75,7 +75,7 @@ const notRun = () => {};
 const treatments = [
   [/^make run$/, staysUp],
   [/^make(\s|$)/, targetExists],
-  [/^build\/sockeye echo\b/, listensAndStops],
+  [/^build\/sockeye (echo|hub)\b/, listensAndStops],
   [/^(build\/sockeye|echo|printf|readelf|taskset)\s/, succeeds],
   [/^(git clone|cd|mkdir|(sudo )?(apt-get|dpkg|systemctl)|\(cd)\s/, notRun],
 ];
