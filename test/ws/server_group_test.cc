@@ -30,15 +30,15 @@ using test::upgrade_request;
 
 constexpr unsigned threads = 4;
 
-// Counts over all threads; each has a handler of its own.
-struct Counts {
+// Tally over all threads; each has a handler of its own.
+struct Tally {
   std::atomic<int> open{0};
   std::atomic<int> closed{0};
   std::atomic<int> going_away{0};
 };
 
 struct Echo final : Handler {
-  explicit Echo(Counts& counts_) : counts(counts_) {}
+  explicit Echo(Tally& counts_) : counts(counts_) {}
   void on_open(Connection&) override {
     thread = std::this_thread::get_id();
     ++counts.open;
@@ -51,7 +51,7 @@ struct Echo final : Handler {
     counts.going_away += closed.code == close_code::going_away;
   }
 
-  Counts& counts;
+  Tally& counts;
   std::thread::id thread;
 };
 
@@ -79,7 +79,7 @@ class RunningGroup {
   }
   void join() { runner_.join(); }
 
-  Counts counts;
+  Tally counts;
   net::Address address;
   int status = -1;
 
@@ -202,7 +202,7 @@ TEST_CASE("limits.connections holds for all threads together") {
 
 TEST_CASE("tasks posted to a loop while it works are run there") {
   RunningGroup group;
-  Counts counts;
+  Tally counts;
   std::atomic<int> ran{0};
   ServerGroup other([&counts] { return std::make_unique<Echo>(counts); },
                     {.stop_on_signals = false}, 2);
@@ -237,7 +237,7 @@ struct Reachable final : Handler {
     }
   };
 
-  Reachable(Counts& counts_, Places& places_) : counts(counts_), places(places_) {}
+  Reachable(Tally& counts_, Places& places_) : counts(counts_), places(places_) {}
   void on_open(Connection& connection) override {
     ++counts.open;
     const std::lock_guard lock(places.mutex);
@@ -249,7 +249,7 @@ struct Reachable final : Handler {
     counts.going_away += closed.code == close_code::going_away;
   }
 
-  Counts& counts;
+  Tally& counts;
   Places& places;
 };
 
@@ -285,7 +285,7 @@ bool come_and_go(const net::Address& address, int number) {
 }
 
 TEST_CASE("Threads: clients come and go, others post, and a signal stops it all in the middle") {
-  Counts counts;
+  Tally counts;
   Reachable::Places places;
   ServerGroup group([&] { return std::make_unique<Reachable>(counts, places); }, {}, threads);
   const auto bound = group.listen("127.0.0.1:0");
@@ -348,7 +348,7 @@ TEST_CASE("Threads: clients come and go, others post, and a signal stops it all 
 }
 
 TEST_CASE("an address that can't be listened on is an error of the whole group") {
-  Counts counts;
+  Tally counts;
   ServerGroup group([&counts] { return std::make_unique<Echo>(counts); }, {}, 2);
   CHECK(!group.listen("nonsense"));
   CHECK(!group.listen("192.0.2.1:1"));  // RFC 5737: nobody's address
