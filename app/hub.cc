@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -20,12 +21,15 @@ namespace {
 // Of each topic, where the time alone is limited.
 constexpr std::size_t default_kept_messages = 1000;
 
-// What a POST may bring, unless messages are smaller.
-constexpr std::size_t most_body_bytes = 1024 * 1024;
+// Of a WebSocket, and as much of what a POST brings.
+constexpr std::uint64_t default_message_bytes = 1024 * 1024;
 
 struct Settings {
+  Settings() { server.options.limits.message_bytes = default_message_bytes; }
+
   ServerSettings server;
   hub::HubSettings hub;
+  std::optional<ws::SlowSubscribers> slow;
 };
 
 void add_publishing_flags(Flags& flags, Settings& settings) {
@@ -96,13 +100,14 @@ void add_topic_flags(Flags& flags, Settings& settings) {
       [&limits](std::uint64_t count) { limits.subscribers = static_cast<std::size_t>(count); });
 }
 
-void add_slowness_flags(Flags& flags, ws::Options& options) {
+void add_slowness_flags(Flags& flags, Settings& settings) {
+  ws::Options& options = settings.server.options;
   flags.value("--slow", "WHAT",
               "whoever reads too slowly: drop (misses the newest messages), or close (with code "
-              "1013, to come back for them) (default: drop)",
-              [&options](std::string_view text) -> std::string {
+              "1013, to come back for them) (default: drop; with --history, close)",
+              [&settings](std::string_view text) -> std::string {
                 if (text != "drop" && text != "close") return "must be drop or close";
-                options.slow_subscribers =
+                settings.slow =
                     text == "drop" ? ws::SlowSubscribers::drop : ws::SlowSubscribers::close;
                 return {};
               });
@@ -125,7 +130,7 @@ Flags make_flags(Settings& settings) {
   add_publishing_flags(flags, settings);
   add_history_flags(flags, settings);
   add_topic_flags(flags, settings);
-  add_slowness_flags(flags, settings.server.options);
+  add_slowness_flags(flags, settings);
   add_server_flags(flags, settings.server);
   return flags;
 }
@@ -143,8 +148,12 @@ int run_hub(std::span<char* const> arguments) {
   hub::RoomLimits& limits = settings.hub.limits;
   if (limits.kept_messages == 0 && limits.kept_ms > 0) limits.kept_messages = default_kept_messages;
   ws::Limits& server_limits = settings.server.options.limits;
-  server_limits.request_body_bytes = static_cast<std::size_t>(
-      std::min<std::uint64_t>(server_limits.message_bytes, most_body_bytes));
+  server_limits.request_body_bytes = static_cast<std::size_t>(std::min<std::uint64_t>(
+      server_limits.message_bytes, std::numeric_limits<std::size_t>::max()));
+  // Whoever comes back gets what is kept, and who missed something unawares doesn't know to ask.
+  const auto usual =
+      limits.kept_messages > 0 ? ws::SlowSubscribers::close : ws::SlowSubscribers::drop;
+  settings.server.options.slow_subscribers = settings.slow.value_or(usual);
 
   hub::Rooms rooms(limits);
   return serve(settings.server,
@@ -152,6 +161,7 @@ int run_hub(std::span<char* const> arguments) {
                   return std::make_unique<hub::Hub>(settings.hub, rooms, facilities);
                 },
                 .has_page = page::is_embedded,
+                .path = "lobby",  // where the page is at first
                 .make_companion = [&](ws::ServerGroup& group) -> std::unique_ptr<Companion> {
                   return std::make_unique<hub::Housekeeper>(rooms, group.first());
                 }});

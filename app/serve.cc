@@ -108,7 +108,8 @@ int serve(ServerSettings& settings, const Service& service) {
   if (!url.empty() && !settings.quiet) {
     if (service.has_page) text += "  in a browser:   http" + url.substr(2) + "\n";
 #ifndef SOCKEYE_WITHOUT_client
-    text.append("  in a terminal:  ").append(program_invocation_name).append(" cat ") += url + "\n";
+    text.append("  in a terminal:  ").append(program_invocation_name).append(" cat ") +=
+        url + std::string(service.path) + "\n";
 #endif
   }
   if (auto given_up = give_up_rights(settings, files->get()); !given_up)

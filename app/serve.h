@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <string_view>
 
 #include "app/server_flags.h"
 #include "ws/handler.h"
@@ -34,6 +35,8 @@ struct Service {
   std::function<std::unique_ptr<ws::Handler>(const Facilities&)> make_handler;
   // Whether "/" is worth a look in a browser.
   bool has_page = false;
+  // What follows the server's URL in what a terminal is told to try.
+  std::string_view path = {};
   // Makes what is to live beside the servers while they run, if there is such a thing.
   std::function<std::unique_ptr<Companion>(ws::ServerGroup&)> make_companion = {};
 };

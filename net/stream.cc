@@ -223,7 +223,7 @@ bool Stream::write(Bytes head, Bytes body, Shared* owner) {
     return true;
   }
   if (!queue(head) || !queue(body, owner)) return false;
-  if (!output_->awaiting_edge) loop_.schedule(*this);
+  if (output_ != nullptr && !output_->awaiting_edge) loop_.schedule(*this);
   return true;
 }
 

@@ -52,9 +52,11 @@ class Stream : public Watcher {
  public:
   // Bytes written and not yet taken by the kernel.
   std::size_t buffered_bytes() const {
-    const std::size_t queued = output_ != nullptr ? std::size_t{output_->bytes} : 0;
-    return corked() ? queued + loop_.cork().size : queued;
+    return corked() ? queued_bytes() + loop_.cork().size : queued_bytes();
   }
+
+  // Of those, what isn't about to be handed to it.
+  std::size_t queued_bytes() const { return output_ != nullptr ? std::size_t{output_->bytes} : 0; }
 
   // Whether the kernel has refused bytes, and some still wait.
   bool blocked() const { return output_ != nullptr && output_->blocked; }

@@ -177,9 +177,9 @@ bool Connection::publish(std::string_view topic, Opcode opcode, Bytes payload) {
 SendResult Connection::send_raw(Bytes bytes) {
   loop().assert_in_thread();
   if (!is_stream() || closed()) return SendResult::closing;
-  if (buffered_bytes() > 0 && bytes.size() > limits().buffered_bytes - buffered_bytes()) {
-    return SendResult::dropped;
-  }
+  const std::size_t held = buffered_bytes();
+  const std::size_t limit = limits().buffered_bytes;
+  if (held > 0 && (held >= limit || bytes.size() > limit - held)) return SendResult::dropped;
   if (!write(bytes)) {
     end(Error::out_of_memory);
     return SendResult::closing;
@@ -207,8 +207,8 @@ bool Connection::send_published(Publication::Form form, Bytes wire, Shared* owne
 SendResult Connection::send_published(Publication& publication, PreparedMessage* prepared) {
   if (!takes(publication.form())) return SendResult::closing;
   const Bytes wire = publication.wire();
-  // One that has nothing to wait for is sent whatever its size.
-  const std::size_t held = buffered_bytes();
+  // What has nothing to wait for is sent, whatever its size.
+  const std::size_t held = queued_bytes();
   const std::size_t limit = std::min(limits().subscriber_bytes, limits().buffered_bytes);
   if (held > 0 && (held >= limit || wire.size() > limit - held)) {
     endpoint_.counts_.messages_dropped.add();
@@ -536,7 +536,7 @@ void Connection::on_close_frame(const Event& event, bool last_of_input) {
 void Connection::on_unblocked() {
   if (state_ == State::handshaking) return loop().schedule(*this);
   if (state_ == State::lingering) return arm(limits().close_timeout_ms);
-  if (state_ == State::open) handler().on_drain(*this);
+  if (takes_publications()) handler().on_drain(*this);
 }
 
 // A peer that makes room for what has waited is alive. (Without a wait it is only the kernel that
@@ -635,11 +635,15 @@ void Connection::check_deadlines() {
   arm(wait_ms);
 }
 
-// A stream's peer has nothing to send; but it has to make room for what waits.
+// A stream's peer has nothing to send; but it has to make room for what waits. One that is found
+// to keep it waiting has the whole time from there.
 void Connection::check_stream() {
   const auto now_ms = static_cast<std::uint32_t>(loop().now_ms());
   const std::uint32_t idle_ms = limits().idle_timeout_ms;
-  if (!blocked()) heard();
+  if (!blocked() || !last_look_) {
+    heard();
+    last_look_ = blocked();
+  }
   if (now_ms - last_heard_ms_ >= idle_ms) return end(Error::idle_timeout);
   arm(idle_ms - (now_ms - last_heard_ms_));
 }

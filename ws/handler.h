@@ -176,7 +176,8 @@ class Handler {
   // A Ping was received; the Pong is on its way already.
   virtual void on_ping(Connection&, Bytes) {}
   virtual void on_pong(Connection&, Bytes) {}
-  // All that was buffered has gone out, after a time in which send() answered `queued`.
+  // All that was buffered has gone out, after a time in which some of what was sent, or published,
+  // had to wait; also of a stream.
   virtual void on_drain(Connection&) {}
   // Also of a stream (Reply::stream), with code 1006.
   virtual void on_close(Connection&, Closed) {}

@@ -87,11 +87,11 @@ bool Topics::subscribe(Connection& connection, std::string_view name) {
     return false;
   }
   std::uint32_t& first = subscribers_[index].first;
-  subscriptions_[made] = {topic, none, first};
+  subscriptions_[made] = {topic, waiting, first};
   first = made;
   ++topic->joining;
   // What was published before it subscribed isn't for it.
-  if (wait_for_inbox({nullptr, &connection, made}) || become_member(connection, made)) return true;
+  if (wait_for_inbox(connection, made) || become_member(connection, made)) return true;
   remove(first);
   return false;
 }
@@ -202,8 +202,12 @@ void Topics::remove(std::uint32_t& link) {
   Subscription& subscription = subscriptions_[gone];
   Topic& topic = *subscription.topic;
   link = subscription.next;
-  if (subscription.place == none) {
-    forget_waiting(gone);
+  if ((subscription.place & waiting) != 0) {
+    const auto guard = lock();
+    const std::uint32_t place = subscription.place ^ waiting;
+    if (place < inbox_.size() && inbox_[place].subscription == gone) {
+      inbox_[place].connection = nullptr;
+    }
     --topic.joining;
   } else {
     const Member last = topic.members.back();
@@ -211,7 +215,7 @@ void Topics::remove(std::uint32_t& link) {
     subscriptions_[last.subscription].place = subscription.place;
     topic.members.pop_back();
   }
-  subscription = {nullptr, none, free_subscription_};
+  subscription = {nullptr, 0, free_subscription_};
   free_subscription_ = gone;
   drop_if_unused(topic);
 }
@@ -271,18 +275,12 @@ void Topics::take_back() {
   inbox_.pop_back();
 }
 
-// Where something is waiting to be delivered: has `item` wait behind it.
-bool Topics::wait_for_inbox(const Item& item) {
+// Where something is waiting to be delivered: has the subscription begin behind it.
+bool Topics::wait_for_inbox(Connection& connection, std::uint32_t subscription) {
   const auto guard = lock();
-  return !inbox_.empty() && inbox_.push_back(item);
-}
-
-// A subscription that ends before it has begun.
-void Topics::forget_waiting(std::uint32_t subscription) {
-  const auto guard = lock();
-  for (Item& item : inbox_) {
-    if (item.publication == nullptr && item.subscription == subscription) item.connection = nullptr;
-  }
+  if (inbox_.empty() || inbox_.size() >= waiting) return false;
+  subscriptions_[subscription].place = waiting | static_cast<std::uint32_t>(inbox_.size());
+  return inbox_.push_back({nullptr, &connection, subscription});
 }
 
 // ── Delivery ─────────────────────────────────────────────────────────────────────────────────
@@ -328,7 +326,8 @@ void Topics::deliver(std::span<const Item> items) {
     std::size_t links = 0;
     do {
       links += runs[count++].topic->members.size();
-    } while (count < runs.size() && runs[count].topic->members.size() <= most_links - links);
+    } while (count < runs.size() && links < most_links &&
+             runs[count].topic->members.size() <= most_links - links);
     deliver_merged(runs.first(count));
     runs = runs.subspan(count);
   }

@@ -24,7 +24,8 @@
 // all that waits for it.
 //
 // Slow subscribers: limits.subscriber_bytes may wait for each, and Options::slow_subscribers says
-// what happens to what finds no room. The others don't notice.
+// what happens to what finds no room. The others don't notice. Nobody is called then: ask
+// dropped(), from a timer or in on_close().
 //
 // One belongs to each endpoint and its loop's thread.
 //
@@ -75,7 +76,8 @@ class Topics final : private net::Watcher {
 
   // Whether the connection is a subscriber of the topic now, and was not before. False also where
   // there is no memory, where it is neither open nor a stream (Reply::stream), or where the name
-  // has more than max_name_bytes.
+  // has more than max_name_bytes. This and unsubscribe() take time for each topic that the
+  // connection has already; all else takes none for topics that aren't concerned.
   bool subscribe(Connection& connection, std::string_view topic);
   // Whether it was one, and is no more. All end with the connection.
   bool unsubscribe(Connection& connection, std::string_view topic);
@@ -112,6 +114,7 @@ class Topics final : private net::Watcher {
 
   using Form = Publication::Form;
   static constexpr std::uint32_t none = ~std::uint32_t{0};
+  static constexpr std::uint32_t waiting = std::uint32_t{1} << 31;
 
   struct Member {
     Connection* connection;
@@ -135,7 +138,7 @@ class Topics final : private net::Watcher {
 
   struct Subscription {
     Topic* topic;         // null: free
-    std::uint32_t place;  // in its members; none: not yet
+    std::uint32_t place;  // in its members; or `waiting`, and in the inbox
     std::uint32_t next;   // of the same connection, or of those that are free
   };
 
@@ -205,8 +208,7 @@ class Topics final : private net::Watcher {
   bool put_everywhere(Publication& publication);
   bool put(const Item& item);
   void take_back();
-  bool wait_for_inbox(const Item& item);
-  void forget_waiting(std::uint32_t subscription);
+  bool wait_for_inbox(Connection& connection, std::uint32_t subscription);
 
   void let_go(std::span<const Item> items);
   void deliver(std::span<const Item> items);

@@ -28,10 +28,17 @@ constexpr page::File files[] = {
 constexpr std::string_view plain_text = "text/plain; charset=utf-8";
 constexpr std::string_view challenge = "Bearer realm=\"sockeye\"";
 
+// How much of what is kept is sent to a newcomer before it has read some.
+constexpr std::size_t replayed_bytes = 256 * 1024;
+
 // Every stream's, for signs of life.
 constexpr std::string_view heartbeat_topic = "streams";
 constexpr std::uint64_t tick_ms = 1000;
 constexpr unsigned ticks_per_heartbeat = 15;
+
+std::string_view missing(const HubRequest& request) {
+  return request.token.empty() ? "a token is needed\n" : "this token is not one for that\n";
+}
 
 void refuse(ws::Reply& reply, std::uint16_t status, std::string_view text) {
   if (status == 401) {
@@ -48,7 +55,8 @@ std::uint16_t status_of(Outcome outcome) {
 std::string_view text_of(Outcome outcome) {
   switch (outcome) {
     case Outcome::done:
-      return "done\n";
+    case Outcome::more:
+      break;
     case Outcome::too_many_topics:
       return "the server has as many topics as it may\n";
     case Outcome::too_many_subscribers:
@@ -68,10 +76,10 @@ bool is_utf8(Bytes bytes) {
 
 bool has_type(const ws::http::Request& request, std::string_view field, std::string_view type) {
   const std::string_view value = request.field(field).value_or(std::string_view());
-  const auto found = std::ranges::search(value, type, [](char a, char b) {
+  const auto is_same = [](char a, char b) {
     return ws::http::equal_ignoring_case({&a, 1}, {&b, 1});
-  });
-  return !found.empty();
+  };
+  return std::search(value.begin(), value.end(), type.begin(), type.end(), is_same) != value.end();
 }
 
 }  // namespace
@@ -102,22 +110,22 @@ void Hub::on_upgrade(Upgrade& upgrade) {
   if (wanted->topics.empty())
     return upgrade.refuse(400, "a topic is needed: /room, or ?topic=room\n");
   if (!may_subscribe(*wanted)) {
-    return upgrade.refuse(401, "a token is needed\n", {{"WWW-Authenticate", challenge}});
+    return upgrade.refuse(401, missing(*wanted), {{"WWW-Authenticate", challenge}});
   }
   const Outcome outcome = rooms_.may_join(wanted->topics);
   if (outcome != Outcome::done) return upgrade.refuse(status_of(outcome), text_of(outcome));
-  accepted_.reset(new (std::nothrow)
-                      Guest{.topics = std::move(wanted->topics),
-                            .format = wanted->json ? Format::json : Format::plain,
-                            .may_publish = !settings_.receive_only && may_publish(*wanted),
-                            .hears_itself = wanted->hears_itself});
+  accepted_.reset(new (std::nothrow) Guest);
   if (!accepted_) return upgrade.refuse(503, text_of(Outcome::no_memory));
-  accepted_after_ = wanted->after;
+  accepted_->topics = std::move(wanted->topics);
+  accepted_->format = wanted->json ? Format::json : Format::plain;
+  accepted_->may_publish = !settings_.receive_only && may_publish(*wanted);
+  accepted_->hears_itself = wanted->hears_itself;
+  accepted_->after = wanted->after;
 }
 
 void Hub::on_open(Connection& connection) {
   if (is_page(connection)) return facilities_.inspector->on_open(connection);
-  if (!join(connection, std::move(accepted_), accepted_after_)) {
+  if (!begin(connection, std::move(accepted_))) {
     connection.close(ws::close_code::try_again_later, "the topic can't be joined now");
   }
 }
@@ -125,7 +133,7 @@ void Hub::on_open(Connection& connection) {
 void Hub::on_message(Connection& connection, Message message) {
   if (is_page(connection)) return facilities_.inspector->on_message(connection, message);
   const Guest* guest = connection.data<Guest>();
-  if (guest == nullptr) return;  // it couldn't join, and is closing
+  if (guest == nullptr || !connection.is_open()) return;
   if (!guest->may_publish) {
     return connection.close(ws::close_code::policy_violation, "this connection may only listen");
   }
@@ -147,27 +155,52 @@ void Hub::on_close(Connection& connection, Closed) {
   if (is_page(connection)) return facilities_.inspector->on_close(connection);
   const std::unique_ptr<Guest> guest(connection.data<Guest>());
   connection.set_data(nullptr);
-  if (guest != nullptr) rooms_.leave(guest->topics, guest->format);
+  if (guest != nullptr && guest->joined) rooms_.leave(guest->topics, guest->format);
 }
 
-// Makes it a guest, and sends what is kept for it. False where it can't be one.
-bool Hub::join(Connection& connection, std::unique_ptr<Guest> guest,
-               std::optional<std::uint64_t> after) {
+// Makes it a guest. False where it can't be one.
+bool Hub::begin(Connection& connection, std::unique_ptr<Guest> guest) {
   if (guest == nullptr) return false;
+  connection.set_data(guest.get());
+  return catch_up(connection, *guest.release());
+}
+
+// Sends it the next of what is kept, and has it join with the last of that. So a newcomer holds no
+// more of what is kept than it is about to read; and what is published meanwhile is kept as well.
+bool Hub::catch_up(Connection& connection, Guest& guest) {
   Array<Replayed> kept;
-  const Outcome outcome = rooms_.join(connection, guest->topics, guest->format, after, kept);
-  bool done = outcome == Outcome::done;
-  const Guest& joined = *guest;
-  if (done) connection.set_data(guest.release());
+  const Outcome outcome =
+      rooms_.join(connection, guest.topics, guest.format, guest.after, replayed_bytes, kept);
+  guest.joined = outcome == Outcome::done;
+  bool done = guest.joined || outcome == Outcome::more;
   for (const Replayed& one : kept) {
-    done = done && replay(connection, joined, one);
+    done = done && replay(connection, guest, one);
     one.message->let_go();
   }
-  return done;
+  if (!done || guest.joined) return done;
+  guest.has_turn = true;
+  connection.endpoint().loop().post([this, handle = connection.handle()] {
+    Connection* const later = handle.get();
+    if (later == nullptr) return;
+    later->data<Guest>()->has_turn = false;
+    if (later->buffered_bytes() == 0) go_on(*later);  // else on_drain() follows
+  });
+  return true;
+}
+
+void Hub::on_drain(Connection& connection) {
+  Guest* const guest = is_page(connection) ? nullptr : connection.data<Guest>();
+  if (guest != nullptr && !guest->joined && !guest->has_turn) go_on(connection);
+}
+
+void Hub::go_on(Connection& connection) {
+  if (catch_up(connection, *connection.data<Guest>())) return;
+  if (connection.is_stream()) return connection.abort();
+  connection.close(ws::close_code::try_again_later, "the topic can't be joined now");
 }
 
 // False where it doesn't fit: who comes back, after what it got, has the rest.
-bool Hub::replay(Connection& connection, const Guest& guest, const Replayed& replayed) {
+bool Hub::replay(Connection& connection, Guest& guest, const Replayed& replayed) {
   const Kept& kept = *replayed.message;
   const Published message{kept.id, guest.topics[replayed.topic], kept.is_text, kept.payload()};
   ws::SendResult result;
@@ -179,6 +212,7 @@ bool Hub::replay(Connection& connection, const Guest& guest, const Replayed& rep
     result = guest.format == Format::json ? connection.send_text(as_text(text.bytes()))
                                           : connection.send_raw(text.bytes());
   }
+  guest.after = kept.id;
   return result == ws::SendResult::sent || result == ws::SendResult::queued;
 }
 
@@ -201,7 +235,7 @@ void Hub::on_request(const Request& request, Reply& reply) {
   if (wanted->topics.empty())
     return refuse(reply, 400, "a topic is needed: /room, or ?topic=room\n");
   if (posts) return publish(request, *wanted, reply);
-  if (!may_subscribe(*wanted)) return refuse(reply, 401, "a token is needed\n");
+  if (!may_subscribe(*wanted)) return refuse(reply, 401, missing(*wanted));
   wants_events ? stream(*wanted, reply) : tell_state(*wanted, reply);
 }
 
@@ -212,7 +246,7 @@ void Hub::publish(const Request& request, const HubRequest& wanted, Reply& reply
   // concern, by another door.
   const ws::Error error = endpoint.options().origin.check(request);
   if (error != ws::Error::none) return reply.refuse(error);
-  if (!may_publish(wanted)) return refuse(reply, 401, "a token is needed\n");
+  if (!may_publish(wanted)) return refuse(reply, 401, missing(wanted));
   if (wanted.topics.size() != 1) return refuse(reply, 400, "one topic at a time\n");
   const bool is_binary = has_type(request, "content-type", "application/octet-stream");
   const bool is_text = !is_binary && is_utf8(request.body());
@@ -232,20 +266,20 @@ void Hub::publish(const Request& request, const HubRequest& wanted, Reply& reply
 void Hub::stream(HubRequest& wanted, Reply& reply) {
   const Outcome outcome = rooms_.may_join(wanted.topics);
   if (outcome != Outcome::done) return refuse(reply, status_of(outcome), text_of(outcome));
-  std::unique_ptr<Guest> guest(new (std::nothrow)
-                                   Guest{.topics = std::move(wanted.topics),
-                                         .format = wanted.json ? Format::json_event : Format::event,
-                                         .may_publish = false,
-                                         .hears_itself = true});
+  std::unique_ptr<Guest> guest(new (std::nothrow) Guest);
   if (!guest) return refuse(reply, 503, text_of(Outcome::no_memory));
+  guest->topics = std::move(wanted.topics);
+  guest->format = wanted.json ? Format::json_event : Format::event;
+  guest->after = wanted.after;
   // (nginx would keep what it gets until a buffer is full.)
   if (!reply.stream(200, "text/event-stream",
                     {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}})) {
     return;
   }
   ws::Connection& connection = reply.connection();
-  if (!join(connection, std::move(guest), wanted.after)) return connection.abort();
-  if (!connection.subscribe(heartbeat_topic)) connection.abort();
+  if (!begin(connection, std::move(guest)) || !connection.subscribe(heartbeat_topic)) {
+    connection.abort();
+  }
 }
 
 void Hub::tell_state(const HubRequest& wanted, Reply& reply) {

@@ -48,15 +48,19 @@ class Hub final : public ws::Handler {
   void on_request(const Request& request, Reply& reply) override;
   void on_open(Connection& connection) override;
   void on_message(Connection& connection, Message message) override;
+  void on_drain(Connection& connection) override;
   void on_close(Connection& connection, Closed closed) override;
 
  private:
   // A connection that listens.
   struct Guest {
     std::vector<std::string> topics;
-    Format format;
-    bool may_publish;
-    bool hears_itself;
+    Format format = Format::plain;
+    bool may_publish = false;
+    bool hears_itself = true;
+    std::optional<std::uint64_t> after;  // the id of the last that it has
+    bool joined = false;                 // until then it is sent what is kept
+    bool has_turn = false;               // to go on with that
   };
 
   // Why a request isn't served.
@@ -71,16 +75,16 @@ class Hub final : public ws::Handler {
   void publish(const Request& request, const HubRequest& wanted, Reply& reply);
   void stream(HubRequest& wanted, Reply& reply);
   void tell_state(const HubRequest& wanted, Reply& reply);
-  bool join(Connection& connection, std::unique_ptr<Guest> guest,
-            std::optional<std::uint64_t> after);
-  bool replay(Connection& connection, const Guest& guest, const Replayed& replayed);
+  bool begin(Connection& connection, std::unique_ptr<Guest> guest);
+  bool catch_up(Connection& connection, Guest& guest);
+  void go_on(Connection& connection);
+  bool replay(Connection& connection, Guest& guest, const Replayed& replayed);
 
   const HubSettings& settings_;
   Rooms& rooms_;
   const Facilities facilities_;
   // Whose handshake was accepted just now: on_open() follows.
   std::unique_ptr<Guest> accepted_;
-  std::optional<std::uint64_t> accepted_after_;
 };
 
 // Drops what was kept for long enough, and tells streams now and then that they are alive: a proxy

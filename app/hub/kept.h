@@ -1,6 +1,6 @@
 // A message of a topic, as the hub keeps it for those who come later or come back.
 //
-// Immutable but for the link to the next one, and shared by all that have yet to send it.
+// Immutable, and shared by all that have yet to send it.
 //
 // SPDX-License-Identifier: MIT
 #pragma once
@@ -19,7 +19,7 @@ class Kept final : public Shared {
   // Null where there is no memory, or `budget` is spent.
   static Kept* create(MemoryBudget& budget, std::uint64_t id, std::uint64_t at_ms, bool is_text,
                       Bytes payload) {
-    const std::size_t size = sizeof(Kept) + payload.size();
+    const std::size_t size = size_of(payload.size());
     void* block = allocate(&budget, size);
     if (block == nullptr) return nullptr;
     Kept* made = new (block) Kept(&budget, size, id, at_ms, is_text, payload.size());
@@ -27,11 +27,13 @@ class Kept final : public Shared {
     return made;
   }
 
+  // What a message of `payload_size` bytes takes.
+  static constexpr std::size_t size_of(std::size_t payload_size);
+
   Bytes payload() const { return {reinterpret_cast<const std::uint8_t*>(this + 1), payload_size_}; }
 
   const std::uint64_t id;
   const std::uint64_t at_ms;  // when it was published, on the monotonic clock
-  Kept* next = nullptr;       // the room's
   const bool is_text;
 
  private:
@@ -45,5 +47,9 @@ class Kept final : public Shared {
 
   const std::size_t payload_size_;
 };
+
+constexpr std::size_t Kept::size_of(std::size_t payload_size) {
+  return sizeof(Kept) + payload_size;
+}
 
 }  // namespace sockeye::app::hub

@@ -31,7 +31,7 @@ PublishRate::Bucket* PublishRate::bucket(std::uint64_t host, std::uint64_t now_m
   const std::uint64_t key = hash(host);
   Bucket* found = buckets_.find(key, [host](const Bucket& one) { return one.host == host; });
   if (found != nullptr) return found;
-  if (buckets_.size() >= kept_buckets) drop_full(now_ms);
+  if (buckets_.size() >= next_drop_) drop_full(now_ms);
   return buckets_.insert(key, {host, now_ms, most()});
 }
 
@@ -53,6 +53,7 @@ void PublishRate::drop_full(std::uint64_t now_ms) {
     buckets_.erase(
         buckets_.find(hash(host), [host](const Bucket& one) { return one.host == host; }));
   }
+  next_drop_ = std::max(kept_buckets, 2 * buckets_.size());
 }
 
 }  // namespace sockeye::app::hub

@@ -36,7 +36,8 @@ class PublishRate {
     std::uint64_t thousandths;  // of messages
   };
 
-  // Above this many, those of addresses that have been silent for a second are dropped.
+  // From so many on, those of addresses that have been silent for a second are dropped, whenever
+  // there are twice as many as were left the last time.
   static constexpr std::size_t kept_buckets = 4096;
 
   std::uint64_t hash(std::uint64_t host) const;
@@ -48,6 +49,7 @@ class PublishRate {
   const crypto::SipKey key_;
   const std::uint32_t per_second_;
   HashMap<Bucket> buckets_;
+  std::size_t next_drop_ = kept_buckets;  // at this size
 };
 
 }  // namespace sockeye::app::hub

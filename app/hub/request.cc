@@ -121,14 +121,14 @@ Result<HubRequest, std::string_view> read_request(const ws::http::Request& reque
     const auto decoded = percent_decode(value);
     mistake = decoded ? reader.parameter(name, *decoded) : "a % needs two digits behind it\n";
   }
-  if (const auto id = request.field("last-event-id"); id && mistake.empty()) {
-    mistake = reader.id(*id);
-  }
+  const auto last_id = request.field("last-event-id").value_or(std::string_view());
+  if (!last_id.empty() && mistake.empty()) mistake = reader.id(last_id);
   // RFC 6750 §2.1.
   constexpr std::string_view scheme = "Bearer ";
   const auto credentials = request.field("authorization").value_or(std::string_view());
   if (ws::http::equal_ignoring_case(credentials.substr(0, scheme.size()), scheme)) {
-    reader.request.token = credentials.substr(scheme.size());
+    const std::size_t begin = credentials.find_first_not_of(' ', scheme.size());
+    reader.request.token = credentials.substr(std::min(begin, credentials.size()));
   }
   if (!mistake.empty()) return mistake;
   return std::move(reader.request);

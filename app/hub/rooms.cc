@@ -51,7 +51,7 @@ Rooms::Rooms(const RoomLimits& limits)
 
 Rooms::~Rooms() {
   rooms_.for_each([this](Room* room) {
-    while (room->kept > 0) drop_oldest(*room);
+    while (room->keeps()) drop_oldest(*room);
     delete room;
   });
 }
@@ -71,7 +71,8 @@ Rooms::Room* Rooms::find(std::string_view name) {
 
 Rooms::Room* Rooms::find_or_create(std::string_view name) {
   if (Room* found = find(name)) return found;
-  if (!has_place(1, {})) return nullptr;
+  if (!can_have_place(1, {})) return nullptr;
+  make_place(1, {});
   auto* room = new (std::nothrow) Room(name, crypto::siphash(key_, as_bytes(name)));
   if (room == nullptr) return nullptr;
   if (rooms_.insert(room->hash, room) != nullptr) return room;
@@ -79,22 +80,33 @@ Rooms::Room* Rooms::find_or_create(std::string_view name) {
   return nullptr;
 }
 
-// Whether there is, or can be, a place for so many more. Rooms that nobody listens to make way, the
-// one that was published to the longest ago first; but those in `spared`.
-bool Rooms::has_place(std::size_t wanted, std::span<const std::string> spared) {
+// Rooms that nobody listens to make way for others, but those in `spared`.
+bool Rooms::may_go(const Room& room, std::span<const std::string> spared) const {
+  return room.listeners() == 0 && std::ranges::find(spared, room.name) == spared.end();
+}
+
+bool Rooms::can_have_place(std::size_t wanted, std::span<const std::string> spared) const {
+  std::size_t free = limits_.topics - std::min(rooms_.size(), limits_.topics);
+  for (const Room* room = oldest_; room != nullptr && free < wanted; room = room->newer) {
+    if (may_go(*room, spared)) ++free;
+  }
+  return free >= wanted;
+}
+
+// The one that was published to the longest ago goes first.
+void Rooms::make_place(std::size_t wanted, std::span<const std::string> spared) {
   for (Room* room = oldest_; room != nullptr && rooms_.size() + wanted > limits_.topics;) {
     Room* const next = room->newer;
-    if (room->listeners() == 0 && std::ranges::find(spared, room->name) == spared.end()) {
-      while (room->kept > 0) drop_oldest(*room);
+    if (may_go(*room, spared)) {
+      while (room->keeps()) drop_oldest(*room);
       drop_if_unused(*room);
     }
     room = next;
   }
-  return rooms_.size() + wanted <= limits_.topics;
 }
 
 void Rooms::drop_if_unused(Room& room) {
-  if (room.listeners() > 0 || room.kept > 0) return;
+  if (room.listeners() > 0 || room.keeps()) return;
   rooms_.erase(rooms_.find(room.hash, [&room](const Room* other) { return other == &room; }));
   delete &room;
 }
@@ -108,8 +120,9 @@ RoomState Rooms::state(std::string_view name) {
   state.subscribers = room->listeners();
   state.published = room->published;
   state.last_id = room->last_id;
-  state.kept = room->kept;
-  if (room->first != nullptr) state.oldest_id = room->first->id;
+  const auto kept = room->all_kept();
+  state.kept = kept.size();
+  if (!kept.empty()) state.oldest_id = kept.front()->id;
   drop_if_unused(*room);
   return state;
 }
@@ -123,11 +136,13 @@ std::size_t Rooms::size() {
 
 Outcome Rooms::may_join(std::span<const std::string> names) {
   const std::lock_guard lock(mutex_);
-  return check(names);
+  std::size_t fresh;
+  return check(names, fresh);
 }
 
-Outcome Rooms::check(std::span<const std::string> names) {
-  std::size_t fresh = 0;
+// `fresh`: of how many there is no room yet.
+Outcome Rooms::check(std::span<const std::string> names, std::size_t& fresh) {
+  fresh = 0;
   for (const std::string& name : names) {
     const Room* room = find(name);
     if (room == nullptr) {
@@ -136,19 +151,18 @@ Outcome Rooms::check(std::span<const std::string> names) {
       return Outcome::too_many_subscribers;
     }
   }
-  return fresh == 0 || has_place(fresh, names) ? Outcome::done : Outcome::too_many_topics;
+  return can_have_place(fresh, names) ? Outcome::done : Outcome::too_many_topics;
 }
 
 Outcome Rooms::join(ws::Connection& connection, std::span<const std::string> names, Format format,
-                    std::optional<std::uint64_t> after, Array<Replayed>& replay) {
+                    std::optional<std::uint64_t> after, std::size_t most_bytes,
+                    Array<Replayed>& replay) {
   const std::lock_guard lock(mutex_);
-  const Outcome outcome = check(names);
+  std::size_t fresh;
+  Outcome outcome = check(names, fresh);
+  if (outcome == Outcome::done) outcome = add_kept(names, after, most_bytes, replay);
   if (outcome != Outcome::done) return outcome;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    Room* room = find(names[i]);
-    if (room != nullptr && !add_kept(*room, i, after, replay)) return Outcome::no_memory;
-  }
-  std::ranges::sort(replay, {}, [](const Replayed& one) { return one.message->id; });
+  make_place(fresh, names);
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (enter(connection, names[i], format)) continue;
     for (const std::string& joined : names.first(i)) {
@@ -169,15 +183,44 @@ bool Rooms::enter(ws::Connection& connection, std::string_view name, Format form
   return done;
 }
 
-bool Rooms::add_kept(Room& room, std::size_t place, std::optional<std::uint64_t> after,
-                     Array<Replayed>& replay) {
-  drop_expired(room);
-  for (Kept* kept = room.first; kept != nullptr; kept = kept->next) {
-    if (after && kept->id <= *after) continue;
-    if (!replay.push_back({kept, place})) return false;
-    kept->hold();
+// Adds what is kept after `after`, in the order of ids over all of these rooms, up to `most_bytes`
+// but at least one message. Outcome::more: there is more of it.
+Outcome Rooms::add_kept(std::span<const std::string> names, std::optional<std::uint64_t> after,
+                        std::size_t most_bytes, Array<Replayed>& replay) {
+  struct Source {
+    std::span<Kept* const> rest;
+    std::size_t topic;
+  };
+  Array<Source> sources;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    Room* room = find(names[i]);
+    if (room == nullptr) continue;
+    drop_expired(*room);
+    auto kept = room->all_kept();
+    if (after) {
+      const auto begin =
+          std::ranges::upper_bound(kept, *after, {}, [](const Kept* one) { return one->id; });
+      kept = kept.subspan(static_cast<std::size_t>(begin - kept.begin()));
+    }
+    if (!kept.empty() && !sources.push_back({kept, i})) return Outcome::no_memory;
   }
-  return true;
+  std::size_t bytes = 0;
+  while (!sources.empty()) {
+    Source& next = *std::ranges::min_element(
+        sources, {}, [](const Source& one) { return one.rest.front()->id; });
+    Kept& message = *next.rest.front();
+    const std::size_t size = Kept::size_of(message.payload().size());
+    if (bytes > 0 && (bytes >= most_bytes || size > most_bytes - bytes)) return Outcome::more;
+    if (!replay.push_back({&message, next.topic})) return Outcome::no_memory;
+    message.hold();
+    bytes += size;
+    next.rest = next.rest.subspan(1);
+    if (next.rest.empty()) {
+      next = sources.back();
+      sources.pop_back();
+    }
+  }
+  return Outcome::done;
 }
 
 void Rooms::leave(std::span<const std::string> names, Format format) {
@@ -242,6 +285,7 @@ bool Rooms::announce(ws::Endpoint& endpoint, const Room& room, const Published& 
 
 // One that there is no room for, even without all others, isn't kept.
 void Rooms::keep(Room& room, const Published& message) {
+  if (Kept::size_of(message.payload.size()) > limits_.kept_bytes) return;
   Kept* kept = nullptr;
   const auto create = [&] {
     kept = Kept::create(memory_, message.id, now_ms(), message.is_text, message.payload);
@@ -253,29 +297,32 @@ void Rooms::keep(Room& room, const Published& message) {
     if (&old != &room) drop_if_unused(old);
   }
   if (kept == nullptr) return;
-  (room.last != nullptr ? room.last->next : room.first) = kept;
-  room.last = kept;
-  ++room.kept;
+  if (!room.kept.push_back(kept)) return kept->let_go();
   become_newest(room);
-  if (room.kept > limits_.kept_messages) drop_oldest(room);
+  if (room.all_kept().size() > limits_.kept_messages) drop_oldest(room);
   drop_expired(room);
 }
 
 void Rooms::drop_oldest(Room& room) {
-  Kept* const kept = room.first;
-  room.first = kept->next;
-  if (room.first == nullptr) room.last = nullptr;
-  if (--room.kept == 0) leave_order(room);
-  kept->let_go();
+  room.all_kept().front()->let_go();
+  ++room.gone;
+  // What is gone is cut off when it is half of all: each message is moved once at most, on average.
+  if (2 * room.gone >= room.kept.size()) {
+    std::ranges::copy(room.all_kept(), room.kept.begin());
+    (void)room.kept.resize(room.kept.size() - room.gone);
+    room.gone = 0;
+  }
+  if (!room.keeps()) leave_order(room);
 }
 
 void Rooms::drop_expired(Room& room) {
   if (limits_.kept_ms == 0) return;
   const std::uint64_t now = now_ms();
-  while (room.first != nullptr && now - room.first->at_ms >= limits_.kept_ms) drop_oldest(room);
+  while (room.keeps() && now - room.all_kept().front()->at_ms >= limits_.kept_ms) drop_oldest(room);
 }
 
 void Rooms::drop_old() {
+  if (limits_.kept_ms == 0) return;
   const std::lock_guard lock(mutex_);
   for (Room* room = oldest_; room != nullptr;) {
     Room* const next = room->newer;

@@ -1,13 +1,14 @@
 // What the hub knows of its topics: who listens in which form, what was published last.
 //
-//   room   ─▶ subscribers by form       first ─▶ [message 7] ─▶ [message 9] ─▶ null    what is kept
-//          ─▶ published, last id                                     ▲ last
+//   room   ─▶ subscribers by form
+//          ─▶ published, last id
+//          ─▶ what is kept:  │ - │ - │ 7 │ 9 │ 12 │ …    by id; those in front are gone
 //
 // A room is there while it has subscribers or keeps messages. Each message has an id: increasing
 // over all rooms, and from one start of the server to the next, for they begin with the time. Under
 // the lock a message gets its id, is kept, and is handed to ws::Topics; so what subscribers get is
-// in the order of ids, in every thread. Joining a room is one step under the same lock: what was
-// kept by then is returned, and what comes after is delivered.
+// in the order of ids, in every thread. Who joins is first handed what is kept, as much at a time
+// as it may be sent; with the last of it, under the same lock, it becomes a subscriber.
 //
 // One for all threads: a lock guards it.
 //
@@ -46,6 +47,7 @@ struct RoomLimits {
 
 enum class Outcome : std::uint8_t {
   done,
+  more,  // not joined yet: this is to be sent first
   too_many_topics,
   too_many_subscribers,
   too_often,
@@ -85,14 +87,15 @@ class Rooms {
   Receipt publish(ws::Endpoint& endpoint, std::string_view name, ws::Opcode opcode, Bytes payload,
                   const net::Address& from, ws::Handle except);
 
-  // Whether the connection could join; see join().
+  // Whether a connection could join; see join(). Nothing makes way for it yet.
   Outcome may_join(std::span<const std::string> names);
 
   // Makes a connection a subscriber of all these topics, or of none, in its own thread. What is
   // kept of them after `after` is added to `replay`, in the order of ids: the caller lets go of
-  // each, whatever came of it.
+  // each, whatever came of it. Where that is more than `most_bytes`, the first of it is added, and
+  // the connection is to come back for the rest.
   Outcome join(ws::Connection& connection, std::span<const std::string> names, Format format,
-               std::optional<std::uint64_t> after, Array<Replayed>& replay);
+               std::optional<std::uint64_t> after, std::size_t most_bytes, Array<Replayed>& replay);
   // It has gone, or goes.
   void leave(std::span<const std::string> names, Format format);
 
@@ -115,24 +118,27 @@ class Rooms {
     std::array<std::uint32_t, format_count> subscribers{};
     std::uint64_t published = 0;
     std::optional<std::uint64_t> last_id;
-    Kept* first = nullptr;
-    Kept* last = nullptr;
-    std::size_t kept = 0;
+    Array<Kept*> kept;
+    std::size_t gone = 0;  // of those, in front
     // Among the rooms that keep messages, by their last one.
     Room* older = nullptr;
     Room* newer = nullptr;
 
     std::uint64_t listeners() const;
+    std::span<Kept* const> all_kept() const { return {kept.begin() + gone, kept.size() - gone}; }
+    bool keeps() const { return gone < kept.size(); }
   };
 
   Room* find(std::string_view name);
   Room* find_or_create(std::string_view name);
-  bool has_place(std::size_t wanted, std::span<const std::string> spared);
+  bool may_go(const Room& room, std::span<const std::string> spared) const;
+  bool can_have_place(std::size_t wanted, std::span<const std::string> spared) const;
+  void make_place(std::size_t wanted, std::span<const std::string> spared);
   void drop_if_unused(Room& room);
-  Outcome check(std::span<const std::string> names);
+  Outcome check(std::span<const std::string> names, std::size_t& fresh);
   bool enter(ws::Connection& connection, std::string_view name, Format format);
-  bool add_kept(Room& room, std::size_t place, std::optional<std::uint64_t> after,
-                Array<Replayed>& replay);
+  Outcome add_kept(std::span<const std::string> names, std::optional<std::uint64_t> after,
+                   std::size_t most_bytes, Array<Replayed>& replay);
   void leave_room(std::string_view name, Format format);
   bool announce(ws::Endpoint& endpoint, const Room& room, const Published& message,
                 ws::Handle except);

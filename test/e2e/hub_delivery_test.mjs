@@ -206,8 +206,8 @@ test("hub: a stalled subscriber among 1,000 others doesn't slow them", async (t)
   stalled.socket.destroy();
   await eventually(async () => (await stateOf(server, "flood")).subscribers === 0, "its end");
   const after = await rounds();
-  const median = (times) => times.sort((one, other) => one - other)[times.length >> 1];
-  const [without, with_] = [median([...before, ...after]), median(during)];
+  // The best of each: what else the machine does makes some rounds slower, but none faster.
+  const [without, with_] = [Math.min(...before, ...after), Math.min(...during)];
   t.diagnostic(`${without.toFixed(1)} ms without, ${with_.toFixed(1)} ms with it`);
   assert.ok(with_ <= 2 * without + 5, `${with_} ms in place of ${without} ms`);
   for (const { received } of others) same(received, numbers(1, sent), "one of the others");

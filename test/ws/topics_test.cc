@@ -440,6 +440,20 @@ TEST_CASE("Streams: a response that goes on gets what is published as it is, and
   CHECK(rig.topics().subscriber_count("a") == 1);
 }
 
+TEST_CASE("Streams: nothing may be sent, too, and outside of its own events") {
+  StreamRig rig;
+  Peer peer = rig.connect();
+  peer.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+  rig.head(peer);
+  CHECK(rig.stream.get()->send_raw({}) == SendResult::sent);
+  CHECK(rig.topics().publish_raw("a", {}));
+  rig.settle();
+  CHECK(rig.stream.get()->send_raw(as_bytes("x")) == SendResult::sent);
+  rig.settle();
+  peer.receive();
+  CHECK(peer.take_input() == ":\n\nx");
+}
+
 TEST_CASE("Streams: HEAD gets the head alone, and the connection ends as it says") {
   StreamRig rig;
   Peer peer = rig.connect();
@@ -467,9 +481,9 @@ TEST_CASE("Streams: one who doesn't read is dropped when the time for that is ov
     reads.receive();
     reads.take_input();
   }
-  rig.pass(119'000);
-  CHECK(rig.topics().subscriber_count("a") == 2);
   rig.pass(120'000);
+  CHECK(rig.topics().subscriber_count("a") == 2);
+  rig.pass(130'000);
   CHECK(rig.topics().subscriber_count("a") == 1);
   reads.receive();
   CHECK(!reads.ended());
