@@ -3,6 +3,7 @@
 //
 // SPDX-License-Identifier: MIT
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Cable } from "./support/cable.mjs";
@@ -169,6 +170,26 @@ async function textsOf(raw, isLast) {
     if (opcode === CLOSE || isLast(texts.at(-1))) return texts;
   }
 }
+
+test("hub: who reads what is kept slowly holds little of it, and misses nothing that comes meanwhile", async (t) => {
+  const server = await startHub(t, "--history", "1000");
+  const payload = "x".repeat(100_000);
+  for (let i = 1; i <= 200; i += 1) await post(server, "/room", `${i} ${payload}`);
+  const resident = () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.child.pid}/status`, "utf8"))[1]);
+  const before = resident();
+  const newcomers = await Promise.all(Array.from({ length: 20 }, () => Subscriber.open(t, server, "/room")));
+  for (const { socket } of newcomers) socket.pause();
+  for (let i = 201; i <= 210; i += 1) await post(server, "/room", `${i} `);
+  // Each may have 256 KiB waiting; all that is kept would be 20 MB for each.
+  assert.ok(resident() - before < 40_000, `${resident() - before} kB more`);
+  for (const { socket } of newcomers) socket.resume();
+  await Promise.all(newcomers.map((newcomer) => newcomer.first(200)));
+  await eventually(async () => (await stateOf(server, "room")).subscribers === 20, "all of them to listen");
+  await post(server, "/room", "211 ");
+  for (const newcomer of newcomers) {
+    same((await newcomer.first(211)).map((text) => text.split(" ")[0]), numbers(1, 211), "a newcomer");
+  }
+});
 
 test("hub: a stalled subscriber among 1,000 others doesn't slow them", async (t) => {
   const server = await startHub(t, "--slow", "drop", "--max-behind", "65536");
