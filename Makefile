@@ -25,7 +25,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 # ------------------------------------------------------------------------------------------ sources
 
 # What WITHOUT names is left out of the program. (`client` is `sockeye cat`, and `bench` with it.)
-PARTS := bench client deflate hub init page static trace
+PARTS := bench client deflate hub init metrics page static trace
 ifneq ($(filter-out $(PARTS),$(WITHOUT)),)
 $(error WITHOUT=$(filter-out $(PARTS),$(WITHOUT)): the parts are $(PARTS))
 endif
@@ -36,6 +36,7 @@ APP_SOURCES     := $(filter-out app/examples/% \
                      $(if $(filter bench,$(LEFT_OUT)),app/bench.cc app/bench/%) \
                      $(if $(filter client,$(LEFT_OUT)),app/cat.cc) \
                      $(if $(filter hub,$(LEFT_OUT)),app/hub.cc app/hub/%) \
+                     $(if $(filter metrics,$(LEFT_OUT)),app/admin.cc app/exposition.cc app/metrics.cc) \
                      $(if $(filter page,$(LEFT_OUT)),app/page/%) \
                      $(if $(filter static,$(LEFT_OUT)),app/static_%) \
                      $(if $(filter trace,$(LEFT_OUT)),app/trace/%) \

@@ -20,6 +20,16 @@
 
 namespace sockeye::app {
 
+#ifdef SOCKEYE_WITHOUT_metrics
+
+class Admin {
+ public:
+  Admin(const Metrics&, net::Loop&) {}
+  Result<net::Address, net::Error> listen(std::string_view) { return net::Address(); }
+};
+
+#else
+
 class Admin final : private ws::Handler {
  public:
   // `metrics`, and the server whose loop it is, must outlive it.
@@ -34,5 +44,7 @@ class Admin final : private ws::Handler {
   const Metrics& metrics_;
   ws::Server server_;
 };
+
+#endif
 
 }  // namespace sockeye::app

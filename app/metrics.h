@@ -21,6 +21,17 @@
 
 namespace sockeye::app {
 
+#ifdef SOCKEYE_WITHOUT_metrics
+
+class Metrics {
+ public:
+  void watch(const ws::ServerGroup&) {}
+  void stop() {}
+  bool serve(const ws::http::Request&, ws::Reply&) const { return false; }
+};
+
+#else
+
 class Metrics {
  public:
   Metrics();
@@ -57,8 +68,10 @@ class Metrics {
 
   const std::uint64_t started_ms_;  // on the wall clock
   std::vector<const ws::Server*> servers_;
-  std::vector<std::function<void(Exposition&)>> more_;
+  std::vector<std::function<void(Exposition&)> > more_;
   std::atomic<bool> stopping_{false};
 };
+
+#endif
 
 }  // namespace sockeye::app

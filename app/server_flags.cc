@@ -267,7 +267,7 @@ void add_sandbox_flags(Flags& flags, ServerSettings& settings) {
                [&settings] { settings.sandbox = false; });
 }
 
-void add_metrics_flags(Flags& flags, ServerSettings& settings) {
+[[maybe_unused]] void add_metrics_flags(Flags& flags, ServerSettings& settings) {
   flags.toggle("--metrics",
                "answer requests for /metrics, figures for Prometheus, and for /healthz",
                [&settings] { settings.metrics = true; });
@@ -333,7 +333,9 @@ void add_server_flags(Flags& flags, ServerSettings& settings) {
       });
 #endif
   add_sandbox_flags(flags, settings);
+#ifndef SOCKEYE_WITHOUT_metrics
   add_metrics_flags(flags, settings);
+#endif
   add_log_flags(flags, settings);
   add_trace_flags(flags, settings.trace);
 #if !defined(SOCKEYE_WITHOUT_trace) && !defined(SOCKEYE_WITHOUT_page)
