@@ -167,7 +167,8 @@ TEST_CASE("trace: an answer stands behind what it answers, and what was sent bef
 TEST_CASE("trace: what was sent before something came doesn't answer it") {
   std::string out;
   Dump lines(out, Side::client, {.in_colour = false, .shown_bytes = 100});
-  Decoder decoder(lines, {.shown_bytes = 100});
+  const Decoder::Settings settings{.shown_bytes = 100};
+  Decoder decoder(lines, settings);
   decoder.feed(Side::client, as_bytes(request));
   decoder.feed(Side::server, as_bytes(response));
   lines.settle();
