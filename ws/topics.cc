@@ -32,7 +32,13 @@ crypto::SipKey random_key() {
 
 }  // namespace
 
-TopicGroup::TopicGroup() : key_(random_key()) {}
+// Drawn when there is a topic, and not before: a machine that has just started may have to wait for
+// its first random bytes.
+crypto::SipKey TopicGroup::key() {
+  const std::lock_guard lock(mutex_);
+  if (!key_) key_ = random_key();
+  return *key_;
+}
 
 Topics::Topics(Endpoint& endpoint) : endpoint_(endpoint), together_(endpoint.loop().pool()) {}
 
@@ -46,7 +52,6 @@ Topics::~Topics() {
 
 void Topics::join(TopicGroup& group) {
   group_ = &group;
-  key_ = group.key_;
   group.members_.push_back(this);
 }
 
@@ -129,7 +134,7 @@ std::uint32_t Topics::dropped(const Connection& connection) const {
 }
 
 std::uint64_t Topics::hash(std::string_view name) {
-  if (!key_) key_ = random_key();
+  if (!key_) key_ = group_ != nullptr ? group_->key() : random_key();
   return crypto::siphash(*key_, as_bytes(name));
 }
 

@@ -57,14 +57,13 @@ class Topics;
 
 // Those that publish to each other, each in its own thread.
 class TopicGroup {
- public:
-  TopicGroup();
-
  private:
   friend class Topics;
 
-  crypto::SipKey key_;
+  crypto::SipKey key();
+
   std::mutex mutex_;  // guards what follows, and the inboxes of the members
+  std::optional<crypto::SipKey> key_;
   std::vector<Topics*> members_;
 };
 
